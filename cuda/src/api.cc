@@ -1,0 +1,116 @@
+/* The C-ABI entries: check, choose, call. No arithmetic here. */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "jobs.h"
+#include "registry.h"
+
+using namespace leet;
+
+namespace {
+
+/* Checks and choices shared by every entry that takes a leet_params. */
+struct Call {
+  Problem problem;
+  const Backend *backend;
+};
+
+leet_status prepare(leet_params *p, Call *call) {
+  memset(call, 0, sizeof *call);
+  leet_status status = check_params(p, &call->problem);
+  if (status == LEET_OK) status = choose_backend(p, &call->backend);
+  if (status != LEET_OK) return status;
+  status = call->backend->supports(p, call->problem, p->device_index);
+  if (status != LEET_OK) return status;
+  if (call->problem.method == LEET_METHOD_AUTO) {
+    call->problem.method = choose_method(*call->backend, call->problem, p->device_index);
+  }
+  p->method_used = call->problem.method;
+  return LEET_OK;
+}
+
+leet_status bad_out(const void *out, uint32_t size, uint32_t expected) {
+  if (out == nullptr) return LEET_INVALID_POINTER;
+  return size == expected ? LEET_OK : LEET_INVALID_STRUCT_SIZE;
+}
+
+}  // namespace
+
+extern "C" leet_status leet_forward(leet_params *p, const void *q, const void *k, const void *v, const float *decay,
+                                    const int64_t *cu_seqlens, const float *initial_state, void *o,
+                                    float *final_state) {
+  Call call;
+  leet_status status = prepare(p, &call);
+  if (status != LEET_OK) return status;
+  status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);
+  return status == LEET_OK ? call.backend->run(p, call.problem, p->device_index) : status;
+}
+
+extern "C" leet_status leet_forward_start(leet_params *p, const void *q, const void *k, const void *v,
+                                          const float *decay, const int64_t *cu_seqlens, const float *initial_state,
+                                          void *o, float *final_state, uint64_t *job) {
+  if (job == nullptr) return LEET_INVALID_POINTER;
+  *job = 0;
+  Call call;
+  leet_status status = prepare(p, &call);
+  if (status != LEET_OK) return status;
+  status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);
+  return status == LEET_OK ? start_job(p, call.problem, *call.backend, job) : status;
+}
+
+extern "C" leet_status leet_job_poll(uint64_t job, int64_t wait_us, int32_t *done, leet_status *result) {
+  if (done == nullptr || result == nullptr) return LEET_INVALID_POINTER;
+  return poll_job(job, wait_us, done, result);
+}
+
+extern "C" leet_status leet_estimate(leet_params *p, leet_cost *cost) {
+  Call call;
+  leet_status status = prepare(p, &call);
+  if (status == LEET_OK) status = bad_out(cost, cost ? cost->struct_size : 0, sizeof *cost);
+  if (status != LEET_OK) return status;
+  const Cost c = call.backend->cost(call.problem, p->device_index);
+  cost->method = call.problem.method;
+  cost->flops = c.flops;
+  cost->bytes = c.bytes;
+  cost->workspace = c.workspace;
+  cost->seconds = c.seconds;
+  return LEET_OK;
+}
+
+extern "C" leet_status leet_device_get(int32_t index, leet_device_info *info) {
+  const leet_status status = bad_out(info, info ? info->struct_size : 0, sizeof *info);
+  if (status != LEET_OK) return status;
+  if (index < 0) return LEET_INVALID_INDEX;
+  for (const Backend *b : backends) {
+    const int count = b->count();
+    if (index < count) return b->info(index, info);
+    index -= count;
+  }
+  return LEET_INVALID_INDEX;
+}
+
+extern "C" leet_status leet_method_get(int32_t index, leet_method_info *info) {
+  const leet_status status = bad_out(info, info ? info->struct_size : 0, sizeof *info);
+  if (status != LEET_OK) return status;
+  if (index < 0 || index >= kMethods) return LEET_INVALID_INDEX;
+  info->method = methods[index].id;
+  snprintf(info->name, sizeof info->name, "%s", methods[index].name);
+  snprintf(info->text, sizeof info->text, "%s", methods[index].text);
+  return LEET_OK;
+}
+
+extern "C" leet_status leet_version(char *text, int32_t bytes, int32_t *abi) {
+  if (text == nullptr || bytes <= 0 || abi == nullptr) return LEET_INVALID_POINTER;
+  *abi = LEET_ABI_VERSION;
+  char built[256] = "";
+  size_t used = 0;
+  for (const Backend *b : backends) {
+    char one[128];
+    b->describe(one, sizeof one);
+    used += (size_t)snprintf(built + used, sizeof built - used, " %s", one);
+    if (used >= sizeof built) break;
+  }
+  snprintf(text, (size_t)bytes, "%s%s", LEET_VERSION, built);
+  return LEET_OK;
+}

@@ -1,0 +1,21 @@
+/* Argument checks of the C boundary. Every one writes a sentence to params->message when it refuses. */
+#ifndef LEET_CHECK_H
+#define LEET_CHECK_H
+
+#include "problem.h"
+
+namespace leet {
+
+/* Writes a formatted reason to p->message and returns `status`. */
+leet_status refuse(leet_params *p, leet_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Everything that can be told without the arrays; fills *problem but for its pointers. */
+leet_status check_params(leet_params *p, Problem *problem);
+
+/* The arrays: presence, alignment, lengths, decay values, cu_seqlens, aliasing; fills the pointers of *problem. */
+leet_status check_arrays(leet_params *p, Problem *problem, const void *q, const void *k, const void *v,
+                         const float *decay, const int64_t *cu_seqlens, const float *initial_state, void *o,
+                         float *final_state);
+
+}  // namespace leet
+#endif

@@ -1,0 +1,115 @@
+#include "jobs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#include "alloc.h"
+#include "check.h"
+
+namespace leet {
+
+namespace {
+
+struct Job {
+  Job *next;
+  uint64_t handle;
+  leet_params *p;
+  Problem problem;
+  const Backend *backend;
+  leet_status result;
+  bool ended;
+};
+
+/* Guards the list and every `ended`; signalled at each end. */
+pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+pthread_cond_t any_end = PTHREAD_COND_INITIALIZER;
+Job *running;
+uint64_t last_handle;
+
+void *thread_main(void *argument) {
+  Job *job = (Job *)argument;
+  const leet_status result = job->backend->run(job->p, job->problem, job->p->device_index);
+  pthread_mutex_lock(&mutex);
+  job->result = result;
+  job->ended = true;
+  pthread_cond_broadcast(&any_end);
+  pthread_mutex_unlock(&mutex);
+  return nullptr;
+}
+
+Job **find(uint64_t handle) {
+  for (Job **link = &running; *link; link = &(*link)->next) {
+    if ((*link)->handle == handle) return link;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+leet_status start_job(leet_params *p, const Problem &problem, const Backend &backend, uint64_t *handle) {
+  Job *job = (Job *)allocate(sizeof(Job));
+  if (job == nullptr) return refuse(p, LEET_OUT_OF_MEMORY, "no memory for a job of %d bytes", (int)sizeof(Job));
+  *job = {nullptr, 0, p, problem, &backend, LEET_INTERNAL, false};
+  pthread_mutex_lock(&mutex);
+  job->handle = ++last_handle;
+  job->next = running;
+  running = job;
+  /* The thread may end and a poller may free the job before this function goes on: keep what is needed. */
+  *handle = job->handle;
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_t thread;
+  const int failed = pthread_create(&thread, &attributes, thread_main, job);
+  pthread_attr_destroy(&attributes);
+  if (failed) {
+    running = job->next;
+    release(job);
+    *handle = 0;
+  }
+  pthread_mutex_unlock(&mutex);
+  return failed ? refuse(p, LEET_OUT_OF_MEMORY, "the system gave no thread for a job (error %d)", failed) : LEET_OK;
+}
+
+leet_status poll_job(uint64_t handle, int64_t wait_us, int32_t *done, leet_status *result) {
+  *done = 0;
+  *result = LEET_OK;
+  timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  if (wait_us > 0) {
+    until.tv_sec += (time_t)(wait_us / 1000000);
+    until.tv_nsec += (long)(wait_us % 1000000) * 1000;
+    if (until.tv_nsec >= 1000000000) {
+      until.tv_sec += 1;
+      until.tv_nsec -= 1000000000;
+    }
+  }
+  leet_status status = LEET_OK;
+  pthread_mutex_lock(&mutex);
+  for (;;) {
+    Job **link = find(handle);
+    if (link == nullptr) {
+      status = LEET_INVALID_INDEX;
+      break;
+    }
+    if ((*link)->ended) {
+      Job *job = *link;
+      *link = job->next;
+      *done = 1;
+      *result = job->result;
+      release(job);
+      break;
+    }
+    if (wait_us == 0) break;
+    if (wait_us < 0) {
+      pthread_cond_wait(&any_end, &mutex);
+    } else if (pthread_cond_timedwait(&any_end, &mutex, &until) == ETIMEDOUT) {
+      wait_us = 0;
+    }
+  }
+  pthread_mutex_unlock(&mutex);
+  return status;
+}
+
+}  // namespace leet
