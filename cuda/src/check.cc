@@ -37,6 +37,7 @@ Extent extent(const char *name, int64_t batch, int64_t heads, int64_t tokens, in
 /* True when two index tuples of the array may meet in one element: sorted by stride, each axis must step over all
  * that lies inside it. */
 bool self_overlaps(const Extent &e) {
+  if (reach(e) == 0) return false;
   int order[4] = {0, 1, 2, 3};
   for (int i = 0; i < 4; i++) {
     for (int j = i + 1; j < 4; j++) {
@@ -49,7 +50,7 @@ bool self_overlaps(const Extent &e) {
   }
   int64_t inside = 1;
   for (int i = 0; i < 4; i++) {
-    int axis = order[i];
+    const int axis = order[i];
     if (e.size[axis] <= 1) continue;
     if (e.stride[axis] < inside) return true;
     inside += (e.size[axis] - 1) * e.stride[axis];
