@@ -21,12 +21,19 @@ export type TensorData = Float32Array | Uint16Array | Float16ArrayLike;
 
 /** `Float16Array` of ES2025, described by shape because older runtimes and type libraries do not have it. */
 export interface Float16ArrayLike {
+  /** Tells it from other typed arrays. */
   readonly [Symbol.toStringTag]: "Float16Array";
+  /** 2 */
   readonly BYTES_PER_ELEMENT: number;
+  /** The memory that it views. */
   readonly buffer: ArrayBufferLike;
+  /** Bytes before the first element. */
   readonly byteOffset: number;
+  /** Bytes of all elements. */
   readonly byteLength: number;
+  /** Number of elements. */
   readonly length: number;
+  /** An element as a number; rounded to nearest even when written. */
   [index: number]: number;
 }
 
@@ -42,14 +49,16 @@ export interface TensorLike {
   readonly offset?: number;
   /** Taken from `data` when left out: Float32Array f32, Float16Array f16, Uint16Array bf16. */
   readonly dtype?: DType;
+  /** What the axes mean; where given, it must agree with the layout of the call. */
+  readonly layout?: Layout;
 }
 
 /** How the state decays from one token to the next. At most one of the three; none = no decay. */
 export interface DecayOptions {
   /** [H] factors in [0,1]; a factor, never a rate. */
-  decay?: ArrayLike<number>;
+  decay?: TensorLike | ArrayLike<number>;
   /** [H] natural logarithms of the factor, <= 0. */
-  logDecay?: ArrayLike<number>;
+  logDecay?: TensorLike | ArrayLike<number>;
   /** [B,H,N] (`bhnd`) or [B,N,H] (`bnhd`) natural logarithms of the factor of each token, <= 0. -Infinity resets. */
   logGates?: TensorLike | ArrayLike<number>;
 }
@@ -62,7 +71,7 @@ export interface AttentionOptions extends DecayOptions {
   device?: string;
   /** Axis order of q, k, v, o and logGates; default `bhnd`. */
   layout?: Layout;
-  /** Multiplies the output; default 1. */
+  /** Multiplies the output; any number that is finite as float32; default 1. */
   scale?: number;
   /** f32 state before the first token, [B,H,dk,dv], or [S,H,dk,dv] with cuSeqlens. Default zeros. */
   initialState?: TensorLike | Float32Array;

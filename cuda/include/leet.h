@@ -60,6 +60,14 @@ enum {
   LEET_UNSUPPORTED_SHAPE = 2002,
   LEET_UNSUPPORTED_ISA = 2003,
   LEET_OUT_OF_MEMORY = 3001,
+  LEET_NO_DRIVER = 4001,
+  LEET_NO_DEVICE = 4002,
+  LEET_DRIVER_TOO_OLD = 4003,
+  LEET_DEVICE_UNAVAILABLE = 4004,
+  LEET_DEVICE_OUT_OF_MEMORY = 4005,
+  LEET_BAD_KERNEL_IMAGE = 4006,
+  LEET_LAUNCH_FAILED = 4007,
+  LEET_DRIVER_ERROR = 4008,
   LEET_INTERNAL = 9001
 };
 
@@ -87,6 +95,11 @@ enum { LEET_F32 = 0, LEET_F16 = 1, LEET_BF16 = 2 };
  *   LOG_GATES  [B,H,N] natural logarithms <= 0     a_t = exp(decay[b,h,t]); -inf is a_t = 0 */
 enum { LEET_DECAY_NONE = 0, LEET_DECAY_FACTOR = 1, LEET_DECAY_LOG = 2, LEET_DECAY_LOG_GATES = 3 };
 
+/* leet_params.flags.
+ *   DEVICE_POINTERS  every array but cu_seqlens is memory of the CUDA device in `device`, used in place; values on the
+ *                    device are not checked */
+enum { LEET_FLAG_DEVICE_POINTERS = 1 };
+
 /* Order of the axes of dense arrays, used where the three strides of an array are all zero. */
 enum { LEET_LAYOUT_BHND = 0, LEET_LAYOUT_BNHD = 1 };
 
@@ -100,10 +113,10 @@ typedef struct leet_params {
   int32_t dtype;
   int32_t decay_form;
   int32_t layout;
-  int32_t threads; /* at most this many, 0 = one per processor; the result has the same bits for every number */
-  uint32_t flags;  /* 0 */
+  int32_t threads;     /* at most this many, 0 = one per processor; the result has the same bits for every number */
+  uint32_t flags;      /* LEET_FLAG_* or 0 */
   int32_t method_used; /* out: the method that ran; what auto chose */
-  double scale;        /* multiplies o; any finite number */
+  double scale;        /* multiplies o; any number that is finite as float32 */
 
   int64_t B;   /* batch */
   int64_t H;   /* query heads */
@@ -126,6 +139,10 @@ typedef struct leet_params {
   uint64_t q_len, k_len, v_len, o_len, decay_len, cu_seqlens_len, initial_state_len, final_state_len;
 
   char message[256]; /* out: NUL-terminated; on failure names the argument, what was expected and what came */
+
+  /* With DEVICE_POINTERS: the CUstream (or cudaStream_t) to queue the work on, and the call returns without waiting for
+   * it; 0 = a stream of the library, and the call waits. 0 otherwise. */
+  uint64_t stream;
 } leet_params;
 
 /* o = the operator applied to q, k, v.
@@ -139,9 +156,9 @@ typedef struct leet_params {
  *   o              output of p->dtype; every element of its shape is written, nothing else
  *   final_state    float32, shape of initial_state, or NULL when not wanted. May be the same array as initial_state
  *
- * o overlaps no input and no state. On the CPU the pointers are host memory. The result is a pure function of the
- * arguments: same bits for every number of threads and every run on one instruction set.
- * Errors: every 1xxx, LEET_UNSUPPORTED_*, LEET_OUT_OF_MEMORY. */
+ * o overlaps no input and no state. The pointers are host memory, for a CUDA device too, unless flags say otherwise.
+ * The result is a pure function of the arguments: same bits for every number of threads and every run on one
+ * instruction set. Errors: every 1xxx, LEET_UNSUPPORTED_*, LEET_OUT_OF_MEMORY. */
 LEET_API leet_status leet_forward(leet_params *p, const void *q, const void *k, const void *v, const float *decay,
                                   const int64_t *cu_seqlens, const float *initial_state, void *o, float *final_state);
 
@@ -206,6 +223,27 @@ LEET_API leet_status leet_workspace_bytes(uint64_t *bytes);
 
 /* Gives that scratch memory back; the next call allocates again. Safe while other calls run: theirs stays. */
 LEET_API leet_status leet_workspace_release(void);
+
+/* Memory of a CUDA device, for calls with LEET_FLAG_DEVICE_POINTERS. Addresses are the driver's, of its primary
+ * context, so that they and those of other CUDA libraries mix freely. `message` takes the reason of a failure, cut to
+ * message_bytes including the NUL; NULL when not wanted. Errors: LEET_INVALID_POINTER, LEET_UNSUPPORTED_DEVICE and
+ * every 4xxx. */
+LEET_API leet_status leet_device_alloc(int32_t device_index, uint64_t bytes, uint64_t *address, char *message,
+                                       int32_t message_bytes);
+
+/* Frees what leet_device_alloc gave. Waits for work that still uses it. */
+LEET_API leet_status leet_device_free(int32_t device_index, uint64_t address, char *message, int32_t message_bytes);
+
+/* Copies `bytes` from host memory to the device, or back, and waits for the end. Work of leet_forward on the library's
+ * stream is done by then; other streams are the caller's to wait for. */
+LEET_API leet_status leet_device_write(int32_t device_index, uint64_t address, const void *from, uint64_t bytes,
+                                       char *message, int32_t message_bytes);
+LEET_API leet_status leet_device_read(int32_t device_index, void *to, uint64_t address, uint64_t bytes, char *message,
+                                      int32_t message_bytes);
+
+/* Bytes that leet_device_alloc gave and leet_device_free did not take back, and what the device has free and in all. */
+LEET_API leet_status leet_device_memory(int32_t device_index, uint64_t *allocated, uint64_t *free_bytes,
+                                        uint64_t *total_bytes, char *message, int32_t message_bytes);
 
 #ifdef __cplusplus
 }

@@ -15,6 +15,8 @@ void release(void *memory);
 extern "C" void leet_test_fail_allocation(long nth, int forever);
 /* Allocations not yet released. */
 extern "C" long leet_test_live_allocations(void);
+/* Allocations asked for so far, failed ones included. */
+extern "C" long leet_test_allocations(void);
 #endif
 
 }  // namespace leet

@@ -19,9 +19,7 @@ struct Call {
 leet_status prepare(leet_params *p, Call *call) {
   memset(call, 0, sizeof *call);
   leet_status status = check_params(p, &call->problem);
-  if (status == LEET_OK) status = choose_backend(p, &call->backend);
-  if (status != LEET_OK) return status;
-  status = call->backend->supports(p, call->problem, p->device_index);
+  if (status == LEET_OK) status = choose_backend(p, call->problem, &call->backend);
   if (status != LEET_OK) return status;
   if (call->problem.method == LEET_METHOD_AUTO) {
     call->problem.method = choose_method(*call->backend, call->problem, p->device_index);
@@ -44,17 +42,17 @@ extern "C" leet_status leet_forward(leet_params *p, const void *q, const void *k
   leet_status status = prepare(p, &call);
   if (status != LEET_OK) return status;
   status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);
-  return status == LEET_OK ? call.backend->run(p, call.problem, p->device_index) : status;
+  return status == LEET_OK ? run_problem(p, call.problem, *call.backend) : status;
 }
 
 extern "C" leet_status leet_forward_start(leet_params *p, const void *q, const void *k, const void *v,
                                           const float *decay, const int64_t *cu_seqlens, const float *initial_state,
                                           void *o, float *final_state, uint64_t *job) {
-  if (job == nullptr) return LEET_INVALID_POINTER;
-  *job = 0;
+  if (job != nullptr) *job = 0;
   Call call;
   leet_status status = prepare(p, &call);
   if (status != LEET_OK) return status;
+  if (job == nullptr) return refuse(p, LEET_INVALID_POINTER, "job: expected a place for the handle, got NULL");
   status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);
   return status == LEET_OK ? start_job(p, call.problem, *call.backend, job) : status;
 }
@@ -67,8 +65,12 @@ extern "C" leet_status leet_job_poll(uint64_t job, int64_t wait_us, int32_t *don
 extern "C" leet_status leet_estimate(leet_params *p, leet_cost *cost) {
   Call call;
   leet_status status = prepare(p, &call);
-  if (status == LEET_OK) status = bad_out(cost, cost ? cost->struct_size : 0, sizeof *cost);
   if (status != LEET_OK) return status;
+  if (cost == nullptr) return refuse(p, LEET_INVALID_POINTER, "cost: expected a place for the figures, got NULL");
+  if (cost->struct_size != sizeof *cost) {
+    return refuse(p, LEET_INVALID_STRUCT_SIZE, "cost->struct_size: expected %u, got %u", (unsigned)sizeof *cost,
+                  cost->struct_size);
+  }
   const Cost c = call.backend->cost(call.problem, p->device_index);
   cost->method = call.problem.method;
   cost->flops = c.flops;
@@ -112,5 +114,17 @@ extern "C" leet_status leet_version(char *text, int32_t bytes, int32_t *abi) {
     if (used >= sizeof built) break;
   }
   snprintf(text, (size_t)bytes, "%s%s", LEET_VERSION, built);
+  return LEET_OK;
+}
+
+extern "C" leet_status leet_workspace_bytes(uint64_t *bytes) {
+  if (bytes == nullptr) return LEET_INVALID_POINTER;
+  *bytes = 0;
+  for (const Backend *b : backends) *bytes += b->kept();
+  return LEET_OK;
+}
+
+extern "C" leet_status leet_workspace_release(void) {
+  for (const Backend *b : backends) b->release_kept();
   return LEET_OK;
 }

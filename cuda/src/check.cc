@@ -1,5 +1,6 @@
 #include "check.h"
 
+#include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -25,7 +26,8 @@ int64_t reach(const Extent &e) {
   for (int i = 0; i < 4; i++) {
     if (e.size[i] == 0) return 0;
     int64_t step;
-    if (__builtin_mul_overflow(e.size[i] - 1, e.stride[i], &step) || __builtin_add_overflow(last, step, &last)) return -1;
+    if (__builtin_mul_overflow(e.size[i] - 1, e.stride[i], &step) || __builtin_add_overflow(last, step, &last))
+      return -1;
   }
   return last == INT64_MAX ? -1 : last + 1;
 }
@@ -97,7 +99,10 @@ struct Range {
   uintptr_t begin, end;
 };
 
-bool meet(const Range &a, const Range &b) { return a.begin < b.end && b.begin < a.end; }
+/* Arrays without elements meet nothing, wherever they are. */
+bool meet(const Range &a, const Range &b) {
+  return a.begin < a.end && b.begin < b.end && a.begin < b.end && b.begin < a.end;
+}
 
 leet_status check_decay_values(leet_params *p, const Problem &x) {
   if (x.decay_form == LEET_DECAY_NONE) return LEET_OK;
@@ -113,6 +118,7 @@ leet_status check_decay_values(leet_params *p, const Problem &x) {
     }
     return LEET_OK;
   }
+  if (x.N == 0) return LEET_OK; /* and no walk over rows that may be many */
   for (int64_t b = 0; b < x.B; b++) {
     for (int64_t h = 0; h < x.H; h++) {
       const float *gate = x.decay + b * x.gates.batch + h * x.gates.head;
@@ -146,13 +152,12 @@ leet_status check_cu_seqlens(leet_params *p, const Problem &x, const int64_t *cu
 leet_status check_dims(leet_params *p) {
   const struct {
     const char *name;
-    int64_t value, low, high;
-  } dims[] = {{"B", p->B, 0, INT64_MAX},          {"H", p->H, 1, INT64_MAX},   {"Hkv", p->Hkv, 1, INT64_MAX},
-              {"N", p->N, 0, INT64_MAX},          {"dk", p->dk, 1, INT64_MAX}, {"dv", p->dv, 1, INT64_MAX},
-              {"S (sequences)", p->S, 0, 1 << 30}};
+    int64_t value, least;
+  } dims[] = {{"B", p->B, 0},   {"H", p->H, 1},   {"Hkv", p->Hkv, 1},        {"N", p->N, 0},
+              {"dk", p->dk, 1}, {"dv", p->dv, 1}, {"S (sequences)", p->S, 0}};
   for (const auto &d : dims) {
-    if (d.value < d.low || d.value > d.high) {
-      return refuse(p, LEET_INVALID_SHAPE, "%s: expected %s, got %lld", d.name, d.low ? ">= 1" : ">= 0",
+    if (d.value < d.least) {
+      return refuse(p, LEET_INVALID_SHAPE, "%s: expected >= %lld, got %lld", d.name, (long long)d.least,
                     (long long)d.value);
     }
   }
@@ -172,7 +177,7 @@ leet_status check_dims(leet_params *p) {
   const int64_t factors[] = {p->B > p->S ? p->B : p->S, p->H, p->N > kMaxHeadDim ? p->N : kMaxHeadDim, kMaxHeadDim};
   for (int64_t f : factors) {
     if (__builtin_mul_overflow(total, f > 0 ? f : 1, &total)) {
-      return refuse(p, LEET_SIZE_OVERFLOW, "B, H, N, dk, dv: the size of an array in bytes does not fit 63 bits");
+      return refuse(p, LEET_SIZE_OVERFLOW, "B, H, N, dk, dv, S: the size of an array in bytes does not fit 63 bits");
     }
   }
   return LEET_OK;
@@ -201,8 +206,21 @@ leet_status check_codes(leet_params *p) {
   if (p->threads < 0 || p->threads > kMaxThreads) {
     return refuse(p, LEET_INVALID_THREADS, "threads: expected 0..%d, got %d", kMaxThreads, p->threads);
   }
-  if (p->flags != 0) return refuse(p, LEET_INVALID_FLAGS, "flags: expected 0, got %u", p->flags);
-  if (!isfinite(p->scale)) return refuse(p, LEET_INVALID_SCALE, "scale: expected a finite number, got %g", p->scale);
+  if (p->flags & ~(uint32_t)LEET_FLAG_DEVICE_POINTERS) {
+    return refuse(p, LEET_INVALID_FLAGS, "flags: expected 0 or LEET_FLAG_DEVICE_POINTERS (1), got %u", p->flags);
+  }
+  if ((p->flags & LEET_FLAG_DEVICE_POINTERS) && p->device != LEET_DEVICE_CUDA) {
+    return refuse(p, LEET_INVALID_DEVICE, "device: expected 2 (cuda) with LEET_FLAG_DEVICE_POINTERS, got %d",
+                  p->device);
+  }
+  if (p->stream != 0 && p->flags == 0) {
+    return refuse(p, LEET_INVALID_FLAGS, "stream: expected 0 without LEET_FLAG_DEVICE_POINTERS, got %#llx",
+                  (unsigned long long)p->stream);
+  }
+  if (!(fabs(p->scale) <= FLT_MAX)) {
+    return refuse(p, LEET_INVALID_SCALE, "scale: expected a finite number within the range of float32, got %g",
+                  p->scale);
+  }
   return LEET_OK;
 }
 
@@ -232,6 +250,8 @@ leet_status check_params(leet_params *p, Problem *x) {
   x->decay_form = p->decay_form;
   x->threads = p->threads;
   x->scale = p->scale;
+  x->on_device = (p->flags & LEET_FLAG_DEVICE_POINTERS) != 0;
+  x->stream = p->stream;
   x->B = p->B;
   x->H = p->H;
   x->Hkv = p->Hkv;
@@ -304,10 +324,12 @@ leet_status check_arrays(leet_params *p, Problem *x, const void *q, const void *
     const auto &a = arrays[i];
     const int64_t elements = reach(a.extent);
     if (a.data == nullptr && a.required && elements > 0) {
-      return refuse(p, LEET_INVALID_POINTER, "%s: expected %lld elements, got NULL", a.extent.name, (long long)elements);
+      return refuse(p, LEET_INVALID_POINTER, "%s: expected %lld elements, got NULL", a.extent.name,
+                    (long long)elements);
     }
     if ((uintptr_t)a.data % a.element != 0) {
-      return refuse(p, LEET_INVALID_ALIGNMENT, "%s: expected an address divisible by %d", a.extent.name, (int)a.element);
+      return refuse(p, LEET_INVALID_ALIGNMENT, "%s: expected an address divisible by %d", a.extent.name,
+                    (int)a.element);
     }
     const uintptr_t begin = (uintptr_t)a.data;
     ranges[i] = {a.extent.name, begin, a.data ? begin + (uintptr_t)elements * a.element : begin};
@@ -345,7 +367,7 @@ leet_status check_arrays(leet_params *p, Problem *x, const void *q, const void *
     const leet_status status = check_cu_seqlens(p, *x, cu_seqlens);
     if (status != LEET_OK) return status;
   }
-  return check_decay_values(p, *x);
+  return x->on_device ? LEET_OK : check_decay_values(p, *x);
 }
 
 }  // namespace leet

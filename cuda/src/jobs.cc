@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
 #include "alloc.h"
 #include "check.h"
+#include "registry.h"
 
 namespace leet {
 
@@ -29,7 +31,7 @@ uint64_t last_handle;
 
 void *thread_main(void *argument) {
   Job *job = (Job *)argument;
-  const leet_status result = job->backend->run(job->p, job->problem, job->p->device_index);
+  const leet_status result = run_problem(job->p, job->problem, *job->backend);
   pthread_mutex_lock(&mutex);
   job->result = result;
   job->ended = true;
@@ -57,12 +59,16 @@ leet_status start_job(leet_params *p, const Problem &problem, const Backend &bac
   running = job;
   /* The thread may end and a poller may free the job before this function goes on: keep what is needed. */
   *handle = job->handle;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the host program's own threads */
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_t thread;
   const int failed = pthread_create(&thread, &attributes, thread_main, job);
   pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (failed) {
     running = job->next;
     release(job);

@@ -23,6 +23,8 @@ struct Problem {
   const float *initial_state;
   void *o_data;
   float *final_state;
+  bool on_device;  /* all arrays but cu_seqlens are device memory */
+  uint64_t stream; /* CUstream to queue on, 0 = the backend's own */
 };
 
 inline int dtype_bytes(int dtype) { return dtype == LEET_F32 ? 4 : 2; }

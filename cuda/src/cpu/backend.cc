@@ -7,6 +7,7 @@
 #include "../check.h"
 #include "cost.h"
 #include "features.h"
+#include "workspace.h"
 
 namespace leet {
 
@@ -72,6 +73,7 @@ Cost cost(const Problem &x, int) {
 }
 
 leet_status run(leet_params *p, const Problem &x, int) {
+  if ((x.B == 0 || x.N == 0) && x.final_state == nullptr) return LEET_OK; /* nothing to write, in however many rows */
   const char *wanted = nullptr;
   const CpuKernels *kernels = active_kernels(&wanted);
   if (kernels->methods[x.method - 1].run(x, threads_of(x))) return LEET_OK;
@@ -81,6 +83,7 @@ leet_status run(leet_params *p, const Problem &x, int) {
 
 }  // namespace
 
-const Backend cpu_backend = {LEET_DEVICE_CPU, "cpu", describe, count, info, supports, cost, run};
+const Backend cpu_backend = {LEET_DEVICE_CPU,        "cpu",  describe, count, info, supports, cost, run, workspace_kept,
+                             workspace_release_kept, nullptr};
 
 }  // namespace leet

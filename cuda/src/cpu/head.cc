@@ -26,18 +26,24 @@ Head head_of(const Problem &x, int64_t i) {
   head.scale = (float)x.scale;
   head.state_in = x.initial_state ? x.initial_state + state : nullptr;
   head.state_out = x.final_state ? x.final_state + state : nullptr;
+  head.state_step = x.dv;
   head.log2_decay = 0;
   head.gates = nullptr;
   head.gate_step = 0;
   const double log2_e = 1.4426950408889634;
   switch (x.decay_form) {
-    case LEET_DECAY_FACTOR: head.log2_decay = x.decay[h] > 0 ? log2((double)x.decay[h]) : -INFINITY; break;
-    case LEET_DECAY_LOG: head.log2_decay = (double)x.decay[h] * log2_e; break;
+    case LEET_DECAY_FACTOR:
+      head.log2_decay = x.decay[h] > 0 ? log2((double)x.decay[h]) : -INFINITY;
+      break;
+    case LEET_DECAY_LOG:
+      head.log2_decay = (double)x.decay[h] * log2_e;
+      break;
     case LEET_DECAY_LOG_GATES:
       head.gates = x.decay + at(x.gates, h);
       head.gate_step = x.gates.time;
       break;
-    default: break;
+    default:
+      break;
   }
   return head;
 }

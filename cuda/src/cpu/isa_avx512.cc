@@ -7,6 +7,7 @@
 #if defined(__x86_64__)
 /* GCC 12 takes the deliberately undefined sources of its own intrinsics for a mistake (GCC bug 105593). */
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
 #pragma GCC push_options

@@ -39,6 +39,7 @@ struct Head {
   float scale;
   const float *state_in; /* [dk,dv] or nullptr for zeros */
   float *state_out;      /* [dk,dv] or nullptr */
+  int64_t state_step;    /* elements between rows of a state: dv, or more when the head is a slice of columns */
   /* a_t = 2^log2_decay for every token when gates is nullptr, else exp(gates[t * gate_step]). */
   double log2_decay; /* <= 0, -inf for a decay of 0 */
   const float *gates;

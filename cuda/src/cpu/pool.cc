@@ -71,8 +71,10 @@ void *worker_main(void *) {
     batch->open_seats--;
     batch->inside++;
     pthread_mutex_unlock(&mutex);
-    Scratch scratch(batch->scratch_bytes);
-    if (scratch.data()) run_tasks(batch, scratch.data());
+    { /* given back before the batch may end, so that the caller finds it when its call is over */
+      const Scratch scratch(batch->scratch_bytes);
+      if (scratch.data()) run_tasks(batch, scratch.data());
+    }
     pthread_mutex_lock(&mutex);
     if (--batch->inside == 0) pthread_cond_broadcast(&left);
   }

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include "../../include/leet.h"
 #include "../alloc.h"
 
 namespace leet {
@@ -87,14 +86,3 @@ void workspace_release_kept() {
 }
 
 }  // namespace leet
-
-extern "C" leet_status leet_workspace_bytes(uint64_t *bytes) {
-  if (bytes == nullptr) return LEET_INVALID_POINTER;
-  *bytes = leet::workspace_kept();
-  return LEET_OK;
-}
-
-extern "C" leet_status leet_workspace_release(void) {
-  leet::workspace_release_kept();
-  return LEET_OK;
-}
