@@ -336,7 +336,7 @@ export const STATUS = [
     name: "INVALID_DECAY",
     text: "a decay is NaN, negative or above 1 (a logarithm is NaN or above 0)",
   },
-  { code: 1011, name: "INVALID_SCALE", text: "scale is not a finite number" },
+  { code: 1011, name: "INVALID_SCALE", text: "scale is not a finite float32 number" },
   { code: 1012, name: "INVALID_THREADS", text: "threads is negative or absurd" },
   { code: 1013, name: "INVALID_FLAGS", text: "an unknown flag is set" },
   {

@@ -142,7 +142,8 @@ void long_sums() {
       Case c;
       case_new(&c, s);
       case_solve(&c);
-      for (int method = LEET_METHOD_VANILLA + 1; method <= kMethods; method++) check_method(&c, "long", method, method == LEET_METHOD_FLASH ? 2 : 1);
+      for (int method = LEET_METHOD_VANILLA + 1; method <= kMethods; method++)
+        check_method(&c, "long", method, method == LEET_METHOD_FLASH ? 2 : 1);
       case_free(&c);
       s.N = 9001; /* quadratic */
       case_new(&c, s);

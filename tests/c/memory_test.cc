@@ -129,6 +129,28 @@ static void repeated_calls(int shape, int method) {
   call_free(&c);
 }
 
+/* A block that became too small is replaced, neither used nor kept: growing shapes keep what the largest needs. */
+static void growing_shapes(int method) {
+  nothing_lives();
+  double largest = 0;
+  for (int64_t dk = 1; dk <= 70; dk++) {
+    leet_params p = params_of(0, method);
+    p.dk = dk;
+    Call c;
+    call_new(&c, &p);
+    uint64_t kept = 0;
+    leet_cost cost = {};
+    cost.struct_size = sizeof cost;
+    expect(call_forward(&c) == LEET_OK && call_error_of(&c) <= 1, "dk %d: %s", (int)dk, c.p.message);
+    expect(leet_workspace_bytes(&kept) == LEET_OK && leet_estimate(&c.p, &cost) == LEET_OK, "%s", c.p.message);
+    if (cost.workspace > largest) largest = cost.workspace;
+    expect((double)kept == largest, "dk %d: %llu bytes kept, %.0f needed", (int)dk, (unsigned long long)kept, largest);
+    expect(leet_test_live_allocations() == 1, "dk %d: %ld allocations live", (int)dk, leet_test_live_allocations());
+    call_free(&c);
+  }
+  nothing_lives();
+}
+
 /* What allocates nothing cannot run out of memory. */
 static void entries_without_memory() {
   current_test = "entries that allocate nothing";
@@ -190,6 +212,7 @@ int main() {
       every_allocation(shape, method);
       repeated_calls(shape, method);
     }
+    growing_shapes(method);
   }
   return finish_tests();
 }

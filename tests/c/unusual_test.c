@@ -59,6 +59,9 @@ static void unusual_good_values(void) {
   ACCEPTED(NONE, c->p.scale = -1e30);
   ACCEPTED(NONE, c->p.threads = 1024);
   ACCEPTED(NONE, c->p.method = LEET_METHOD_AUTO);
+  ACCEPTED(NONE, c->p.device = LEET_DEVICE_AUTO);
+  ACCEPTED(NONE, c->p.device = LEET_DEVICE_AUTO, c->p.method = LEET_METHOD_AUTO);
+  ACCEPTED(RAGGED, c->p.cu_seqlens_len = 0);
   ACCEPTED(RAGGED, (cu(c)[1] = 0, cu(c)[2] = 5));
   ACCEPTED(RAGGED, (cu(c)[1] = 5, cu(c)[2] = 5));
   ACCEPTED_SHAPE(NONE, p->q_stride[2] = p->k_stride[2] = 3); /* one token for all batch rows and heads */

@@ -114,33 +114,23 @@ describe("results against the float64 recurrence", () => {
 describe("settings", () => {
   const f32 = operands();
 
-  test.each(["auto", ...methods().map(({ name }) => name)])(
-    "method %s gives what the library gives",
-    async (method) => {
-      const input = writeInput(path("in"), { ...f32, decay: stored(Float32Array.of(1, 0.9, 0.5, 0), [H]) });
-      const { code, out } = await leet(
-        "run",
-        input,
-        "--out",
-        path("out"),
-        "--method",
-        method,
-        "--device",
-        "reference",
-        "--json",
-      );
-      const right = linearAttention(asTensor(f32.q), asTensor(f32.k), asTensor(f32.v), {
-        decay: [1, 0.9, 0.5, 0],
-        device: "reference",
-        method,
-        outputFinalState: true,
-      });
-      expect([code, JSON.parse(out[0]).method]).toEqual([0, right.method]);
-      const { tensors } = readSafetensorsFile(path("out"));
-      expect(tensors.get("o")!.data).toEqual(right.o.data);
-      expect(tensors.get("final_state")!.data).toEqual(right.finalState!.data);
-    },
+  const everyMethod = ["reference", "cpu"].flatMap((device) =>
+    ["auto", ...methods().map(({ name }) => name)].map((method) => [device, method])
   );
+
+  test.each(everyMethod)("on %s, method %s gives what the library gives", async (device, method) => {
+    const input = writeInput(path("in"), { ...f32, decay: stored(Float32Array.of(1, 0.9, 0.5, 0), [H]) });
+    const settings = ["--method", method, "--device", device, "--json"];
+    const { code, out } = await leet("run", input, "--out", path("out"), ...settings);
+    const [q, k, v] = [f32.q, f32.k, f32.v].map(asTensor);
+    const decay = [1, 0.9, 0.5, 0];
+    const right = linearAttention(q, k, v, { decay, device, method, outputFinalState: true });
+    expect([code, JSON.parse(out[0]).method]).toEqual([0, right.method]);
+    const { tensors } = readSafetensorsFile(path("out"));
+    expect(tensors.get("o")!.data).toEqual(right.o.data);
+    expect(tensors.get("final_state")!.data).toEqual(right.finalState!.data);
+    expect(verify(right, q, k, v, { decay }).ok).toBe(true);
+  });
 
   test("--scale and --layout go before the metadata, --threads and auto are passed on", async () => {
     const input = writeInput(path("in"), operands("f32", "bnhd"), { scale: "1e-3", layout: "bhnd" });
