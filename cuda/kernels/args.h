@@ -24,6 +24,7 @@ struct Args {
   float *state_out;      /* [S,H,dk,dv] or nullptr */
   Step q_step, k_step, v_step, o_step, gate_step;
   int64_t N;
+  int64_t longest; /* tokens of the longest sequence */
   int H, Hkv, dk, dv;
   int decay_form; /* LEET_DECAY_* */
   float scale;

@@ -1,7 +1,10 @@
 /* flash for f16; the algorithm is in flash.cuh. */
 #include "flash.cuh"
+#include "operand16.cuh"
 
-LEET_FLASH(f16, 32, F16Operand, 32, 64, 2)
-LEET_FLASH(f16, 64, F16Operand, 64, 64, 2)
-LEET_FLASH(f16, 128, F16Operand, 128, 32, 2)
-LEET_FLASH(f16, 256, F16Operand, 256, 32, 2)
+LEET_FLASH(f16, k32, leet::gpu::F16Operand, 32, 64, 2, 64)
+LEET_FLASH(f16, k64, leet::gpu::F16Operand, 64, 64, 2, 64)
+LEET_FLASH(f16, k128, leet::gpu::F16Operand, 128, 32, 2, 64)
+LEET_FLASH(f16, k256, leet::gpu::F16Operand, 256, 32, 2, 64)
+LEET_FLASH(f16, wide_k64, leet::gpu::F16Operand, 64, 64, 2, 128)
+LEET_FLASH(f16, wide_k128, leet::gpu::F16Operand, 128, 32, 2, 128)

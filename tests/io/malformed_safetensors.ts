@@ -64,6 +64,7 @@ export const malformedSafetensors: readonly (readonly [string, Uint8Array, strin
     file('{"a\nb":{}}'),
     "string with an invalid escape or control character",
   ],
+  ["vertical tab as white space", file("{\x0b}"), 'expected a key in quotes, got "\\u000b"'],
   ["NaN", file('{"a":NaN}'), 'expected a value, got "N"'],
   ["Infinity", file('{"a":-Infinity}'), 'expected a number, got "-"'],
   ["leading zero", file(x('"F32"', "[02]", "[0,8]"), 8), 'expected "," or "]", got "2"'],

@@ -109,32 +109,51 @@ leet_status fleet(Work *w) {
   return launch(w, typed(*w, k_fleet_sum_f32), heads_of(x) * w->args.chunks);
 }
 
-/* A shape of flash.cuh: dk up to, both kernels, tokens per chunk. */
+/* A shape of flash.cuh: dk up to, columns of dv per block, both kernels, tokens per chunk, blocks that a multiprocessor
+ * holds. */
 struct FlashRow {
-  int dk;
+  int dk, columns;
   Kernel outputs, states;
   int chunk[3]; /* by dtype */
+  int resident;
 };
 const FlashRow flash_rows[] = {
-    {32, k_flash_k32_f32, k_flash_states_k32_f32, {32, 64, 64}},
-    {64, k_flash_k64_f32, k_flash_states_k64_f32, {32, 64, 64}},
-    {128, k_flash_k128_f32, k_flash_states_k128_f32, {32, 32, 64}},
-    {256, k_flash_k256_f32, k_flash_states_k256_f32, {32, 32, 32}},
+    {32, 64, k_flash_k32_f32, k_flash_states_k32_f32, {32, 64, 64}, 2},
+    {64, 64, k_flash_k64_f32, k_flash_states_k64_f32, {32, 64, 64}, 2},
+    {128, 64, k_flash_k128_f32, k_flash_states_k128_f32, {32, 32, 64}, 2},
+    {256, 64, k_flash_k256_f32, k_flash_states_k256_f32, {32, 32, 32}, 1},
 };
-const FlashRow &flash_row(const Problem &x) {
+/* More columns read q and k fewer times, and need more shared memory. */
+const FlashRow flash_wide_rows[] = {
+    {64, 128, k_flash_wide_k64_f32, k_flash_states_wide_k64_f32, {32, 64, 64}, 1},
+    {128, 128, k_flash_wide_k128_f32, k_flash_states_wide_k128_f32, {32, 32, 64}, 1},
+};
+
+const int64_t kSegmentChunks = 4; /* fewer are not worth the pass over keys and values that finds their state */
+
+int64_t most_segments(const FlashRow &row, const Problem &x, int64_t longest) {
+  const int64_t most = ceil_div(longest, row.chunk[x.dtype]) / kSegmentChunks;
+  return most < 1 ? 1 : most;
+}
+
+/* The wide shape where it fits and still fills the device. */
+const FlashRow &flash_row(const Problem &x, const Device &device, int64_t longest) {
+  for (const FlashRow &row : flash_wide_rows) {
+    if (x.dv <= 64 || x.dk > row.dk) continue;
+    const int64_t blocks = heads_of(x) * ceil_div(x.dv, row.columns) * most_segments(row, x, longest);
+    const bool fits = kernel_rows[row.outputs + x.dtype].dynamic_bytes <= device.shared_bytes;
+    if (fits && blocks >= device.multiprocessors) return row;
+    break;
+  }
   const FlashRow *row = flash_rows;
   while (row->dk < x.dk) row++;
   return *row;
 }
 
-const int64_t kSegmentChunks = 4; /* fewer are not worth the pass over keys and values that finds their state */
-const int64_t kBlocksPerProcessor = 2;
-
 /* Segments per head: until the device is full, and not beyond. */
-int64_t flash_segments(const Problem &x, const Device &device, int64_t longest) {
-  const int64_t blocks = heads_of(x) * column_tiles(x), room = device.multiprocessors * kBlocksPerProcessor;
-  const int64_t chunks = ceil_div(longest, flash_row(x).chunk[x.dtype]);
-  const int64_t wanted = blocks > 0 ? room / blocks : 1, most = chunks / kSegmentChunks;
+int64_t flash_segments(const FlashRow &row, const Problem &x, const Device &device, int64_t longest) {
+  const int64_t blocks = heads_of(x) * ceil_div(x.dv, row.columns), room = device.multiprocessors * row.resident;
+  const int64_t wanted = blocks > 0 ? room / blocks : 1, most = most_segments(row, x, longest);
   const int64_t segments = wanted < most ? wanted : most;
   return segments < 1 ? 1 : segments;
 }
@@ -148,8 +167,8 @@ bool divides(const void *base, const Step &s, int bytes) {
 leet_status flash(Work *w) {
   const Problem &x = *w->problem;
   if (x.N == 1 && x.cu_seqlens == nullptr) return recurrent(w);
-  const FlashRow &row = flash_row(x);
-  const int64_t grid = heads_of(x) * column_tiles(x);
+  const FlashRow &row = flash_row(x, *w->device, w->args.longest);
+  const int64_t grid = heads_of(x) * ceil_div(x.dv, row.columns);
   const int bytes = dtype_bytes(x.dtype);
   Args &a = w->args;
   a.aligned = divides(a.q, a.q_step, bytes) && divides(a.k, a.k_step, bytes) && divides(a.v, a.v_step, bytes);
@@ -191,7 +210,9 @@ void shape_args(const Problem &x, const Device &device, Args *a) {
   a->chunks = ceil_div(longest, kChunk);
   a->slots = ragged ? x.N / kChunk + x.sequences : x.B * a->chunks;
   a->tokens = x.B * x.N;
-  a->segments = x.method == LEET_METHOD_FLASH ? flash_segments(x, device, longest) : 1;
+  a->longest = longest;
+  a->segments = 1;
+  if (x.method == LEET_METHOD_FLASH) a->segments = flash_segments(flash_row(x, device, longest), x, device, longest);
 }
 
 Sizes sizes_of(const Problem &x, const Device &device) {
