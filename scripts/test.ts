@@ -1,6 +1,6 @@
 /**
- * Runs the checks, builds, runs the C tests and the vitest suite under Bun and under Deno, and sums up on the last line.
- * Arguments go to vitest as filters; then the checks and the C tests are left out.
+ * Runs the checks, builds, runs the C tests, the CUDA kernels on the emulated driver, and the vitest suite under Bun and
+ * under Deno, and sums up on the last line. Arguments go to vitest as filters; then only vitest runs.
  * @module
  */
 import { readFileSync, rmSync } from "node:fs";
@@ -16,14 +16,20 @@ interface Count {
   skipped: number;
 }
 
-/** Every `N passed, N failed` line that the C tests print, added up; a run that ends badly counts as a failure. */
-function cTests(): Count {
-  const { ok, output, error } = run("make", ["-C", "cuda", "--no-print-directory", "test"]);
+/** What a stage needs beside g++, and what is left out without it. */
+function missing(...tools: string[]): string | undefined {
+  return tools.find((name) => run(name, ["--version"]).error === "ENOENT");
+}
+
+/** Every `N passed, N failed` line of a `make` target, added up; a run that ends badly counts as a failure. */
+function makeTests(folder: string, ...needs: string[]): Count {
   const count = { passed: 0, failed: 0, skipped: 0 };
-  if (error === "ENOENT") {
-    console.log("test   the C tests are skipped: they need make");
+  const tool = missing("make", ...needs);
+  if (tool) {
+    console.log(`test   ${folder} is skipped: it needs ${tool}`);
     return { ...count, skipped: 1 };
   }
+  const { ok, output } = run("make", ["-C", folder, "--no-print-directory", "test"]);
   for (
     const [, passed, failed, skipped] of output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)
   ) {
@@ -70,14 +76,16 @@ function main(filters: string[]): boolean {
     // First, because the build mends a stale ffi/symbols.ts and so would hide that it was committed stale.
     ["checks", () => ({ ...check(), skipped: 0 })],
     ["build", () => (build(), { passed: 0, failed: 0, skipped: 0 })],
-    ["C tests", cTests],
+    ["C tests", () => makeTests("cuda")],
+    ["emulated driver", () => makeTests("tests/emulator", "nvcc")],
+    ["CUDA kernels on it", () => makeTests("tests/cuda", "nvcc")],
     ["vitest under Bun", () => vitest(["bun", "--bun"], filters)],
     ["vitest under Deno", () => vitest(["deno", "run", "-A"], filters)],
   ];
   const total: Count = { passed: 0, failed: 0, skipped: 0 };
   const lines: string[] = [];
   for (const [name, start] of everything) {
-    if (filters.length > 0 && (name === "checks" || name === "C tests")) continue;
+    if (filters.length > 0 && name !== "build" && !name.startsWith("vitest")) continue;
     const began = performance.now(), count = start();
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     for (const key of ["passed", "failed", "skipped"] as const) total[key] += count[key];

@@ -13,3 +13,5 @@ LEET_INLINE vf from_f16(vh x) { return (vf)vcvt_f32_f16((float16x4_t)x); }
 LEET_INLINE vh to_f16(vf x) { return (vh)vcvt_f16_f32((float32x4_t)x); }
 LEET_INLINE vf load_part(const float *p, int n) { return load_part_by_copy<vf>(p, n); }
 LEET_INLINE void store_part(float *p, vf x, int n) { store_part_by_copy(p, x, n); }
+LEET_INLINE vf load_split(const float *p) { return (vf)vld1q_f32(p); } /* see vec_avx512.h */
+LEET_INLINE void store_split(float *p, vf x) { vst1q_f32(p, (float32x4_t)x); }

@@ -67,3 +67,5 @@ LEET_INLINE vh to_f16(vf x) {
 
 LEET_INLINE vf load_part(const float *p, int n) { return load_part_by_copy<vf>(p, n); }
 LEET_INLINE void store_part(float *p, vf x, int n) { store_part_by_copy(p, x, n); }
+LEET_INLINE vf load_split(const float *p) { return load_part_by_copy<vf>(p, W); } /* see vec_avx512.h */
+LEET_INLINE void store_split(float *p, vf x) { store_part_by_copy(p, x, W); }
