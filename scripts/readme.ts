@@ -38,4 +38,5 @@ let text = readFileSync(path, "utf8");
 text = replaceBlock(text, "demo", demoTable());
 text = replaceBlock(text, "speed", speedTable());
 writeFileSync(path, text);
+output(tool("deno"), ["fmt", "README.md"]);
 console.log(`readme ${process.version}: demo and speed written`);

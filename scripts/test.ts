@@ -22,14 +22,14 @@ function missing(...tools: string[]): string | undefined {
 }
 
 /** Every `N passed, N failed` line of a `make` target, added up; a run that ends badly counts as a failure. */
-function makeTests(folder: string, ...needs: string[]): Count {
+function makeTests(folder: string, target: string, ...needs: string[]): Count {
   const count = { passed: 0, failed: 0, skipped: 0 };
   const tool = missing("make", ...needs);
   if (tool) {
     console.log(`test   ${folder} is skipped: it needs ${tool}`);
     return { ...count, skipped: 1 };
   }
-  const { ok, output } = run("make", ["-C", folder, "--no-print-directory", "test"]);
+  const { ok, output } = run("make", ["-C", folder, "--no-print-directory", target]);
   for (
     const [, passed, failed, skipped] of output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)
   ) {
@@ -76,9 +76,10 @@ function main(filters: string[]): boolean {
     // First, because the build mends a stale ffi/symbols.ts and so would hide that it was committed stale.
     ["checks", () => ({ ...check(), skipped: 0 })],
     ["build", () => (build(), { passed: 0, failed: 0, skipped: 0 })],
-    ["C tests", () => makeTests("cuda")],
-    ["emulated driver", () => makeTests("tests/emulator", "nvcc")],
-    ["CUDA kernels on it", () => makeTests("tests/cuda", "nvcc")],
+    ["C tests", () => makeTests("cuda", "test")],
+    ["C tests, sanitized", () => makeTests("tests/c", "sanitize-boundary")],
+    ["emulated driver", () => makeTests("tests/emulator", "test", "nvcc")],
+    ["CUDA kernels on it", () => makeTests("tests/cuda", "test", "nvcc")],
     ["vitest under Bun", () => vitest(["bun", "--bun"], filters)],
     ["vitest under Deno", () => vitest(["deno", "run", "-A"], filters)],
   ];

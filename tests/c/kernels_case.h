@@ -17,7 +17,8 @@ struct Spec {
   int dtype = LEET_F32, form = LEET_DECAY_FACTOR, layout = DENSE_BHND;
   bool initial = true, final = true, in_place = false;
   int values = RANDOM;
-  float decay = -1; /* one factor for all heads; -1: a mixture with 0, 1 and factors that underflow */
+  float decay = -1;    /* one factor for all heads; -1: a mixture with 0, 1 and factors that underflow */
+  float log_decay = 0; /* < 0: instead of decay where the form is logarithms */
   float constant = 0.3f;
   uint64_t seed = 1;
 };
@@ -76,6 +77,24 @@ static inline void poisoned_array(Array *a, size_t bytes) {
   memset(a->data, kPoison, bytes);
 }
 
+/* A logarithm near that of `factor` whose decay is far from its nearest float, and so are its powers over a chunk:
+ * where a kernel applies a rounded factor again and again it shows. */
+static inline float badly_rounded(float factor) {
+  const int powers[] = {1, 32, 48};
+  float worst_log = 0;
+  double most = 0;
+  for (int i = 0; i < 10000; i++) {
+    const float log = logf(factor) * (1 + (float)i * 1e-5f);
+    double least = 1;
+    for (int power : powers) {
+      const double exact = exp((double)log * power), off = fabs((double)(float)exact / exact - 1);
+      if (off < least) least = off;
+    }
+    if (least > most) most = least, worst_log = log;
+  }
+  return worst_log;
+}
+
 static inline float head_factor(const Spec &s, int64_t h) {
   const float mixture[] = {0.97f, 1.0f, 0.5f, 0.0f, 0.999f, 1e-30f};
   return s.decay >= 0 ? s.decay : mixture[h % 6];
@@ -87,7 +106,7 @@ static inline void fill_decay(Case *c, uint64_t *seed) {
   if (s.form == LEET_DECAY_FACTOR || s.form == LEET_DECAY_LOG) {
     for (int64_t h = 0; h < s.H; h++) {
       const float a = head_factor(s, h);
-      decay[h] = s.form == LEET_DECAY_FACTOR ? a : logf(a);
+      decay[h] = s.form == LEET_DECAY_FACTOR ? a : s.log_decay < 0 ? s.log_decay : logf(a);
     }
   } else if (s.form == LEET_DECAY_LOG_GATES) {
     each_element(c->gate, s.B, s.H, s.N, 1, [&](int64_t at, int64_t) {
