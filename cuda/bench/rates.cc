@@ -3,22 +3,13 @@
  * in relative error, over a grid of shapes. Run it once per instruction set, with LEET_CPU_ISA, on an idle machine:
  * `make -C cuda rates`. */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
-#include "../include/leet.h"
+#include "bench.h"
 #include "../src/cpu/cost_terms.h"
 
 using leet::kCostTerms;
 
 namespace {
-
-double seconds() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Least of the times of one head in `repeats` calls of `heads` heads each: neighbours only ever make a call slower. */
 double time_of(int method, long N, long d, float *arrays[4], float *states) {

@@ -7,7 +7,7 @@
 /* Struct layouts are part of the ABI. Fields may only be added at the end. */
 #define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field)
 _Static_assert(sizeof(leet_status) == 4, "leet_status");
-_Static_assert(sizeof(leet_params) == 552, "leet_params");
+_Static_assert(sizeof(leet_params) == 560, "leet_params");
 AT(leet_params, struct_size, 0);
 AT(leet_params, method, 4);
 AT(leet_params, device, 8);
@@ -41,6 +41,8 @@ AT(leet_params, initial_state_len, 272);
 AT(leet_params, final_state_len, 280);
 AT(leet_params, message, 288);
 AT(leet_params, stream, 544);
+AT(leet_params, device_used, 552);
+AT(leet_params, device_index_used, 556);
 _Static_assert(sizeof(((leet_params *)0)->message) == 256, "message");
 _Static_assert(sizeof(leet_cost) == 40, "leet_cost");
 AT(leet_cost, struct_size, 0);
@@ -342,6 +344,35 @@ static void missing_device(void) {
   call_free(&c);
 }
 
+/* A copy on a thread of the library tells of the missing device at its start or at its end, with its message. */
+static void copies_without_a_device(void) {
+  for (int reading = 0; reading <= 1; reading++) {
+    current_test = reading ? "leet_device_read_start" : "leet_device_write_start";
+    char text[20], host[8];
+    memset(text, 'x', sizeof text);
+    uint64_t job = 7;
+    leet_status result = LEET_OK;
+    int32_t done = 0;
+    leet_status status = reading ? leet_device_read_start(INT32_MAX, host, 4096, sizeof host, text, sizeof text, &job)
+                                 : leet_device_write_start(INT32_MAX, 4096, host, sizeof host, text, sizeof text, &job);
+    expect((status == LEET_OK) == (job != 0), "status %d, job %d", status, (int)job);
+    if (status == LEET_OK) {
+      expect(leet_job_poll(job, -1, &done, &result) == LEET_OK && done == 1, "poll");
+      status = result;
+    }
+    expect(status == LEET_UNSUPPORTED_DEVICE || (status >= LEET_NO_DRIVER && status <= LEET_DRIVER_ERROR), "gave %d",
+           status);
+    expect(text[0] != 'x' && memchr(text, 0, sizeof text) != NULL, "message '%.20s'", text);
+    job = 7;
+    status = reading ? leet_device_read_start(0, NULL, 4096, 8, text, sizeof text, &job)
+                     : leet_device_write_start(0, 4096, NULL, 8, text, sizeof text, &job);
+    expect((status == LEET_INVALID_POINTER || status == LEET_UNSUPPORTED_DEVICE) && job == 0, "NULL gave %d", status);
+    status = reading ? leet_device_read_start(0, host, 4096, 8, text, sizeof text, NULL)
+                     : leet_device_write_start(0, 4096, host, 8, text, sizeof text, NULL);
+    expect(status == LEET_INVALID_POINTER || status == LEET_UNSUPPORTED_DEVICE, "no place for the job gave %d", status);
+  }
+}
+
 int main(void) {
   start_tests();
   status_texts();
@@ -351,5 +382,6 @@ int main(void) {
   estimates();
   workspace();
   missing_device();
+  copies_without_a_device();
   return finish_tests();
 }

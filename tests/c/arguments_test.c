@@ -68,6 +68,7 @@ static void scalars(void) {
   REFUSED(NONE, INVALID_THREADS, "threads", c->p.threads = 1025);
   REFUSED(NONE, INVALID_THREADS, "threads", c->p.threads = INT32_MIN);
   REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = 2);
+  REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = 4 | LEET_FLAG_DEVICE_POINTERS);
   REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = UINT32_MAX);
   REFUSED(NONE, INVALID_FLAGS, "stream", c->p.stream = 1);
   REFUSED(NONE, INVALID_DEVICE, "device", c->p.flags = LEET_FLAG_DEVICE_POINTERS);
@@ -242,10 +243,52 @@ static void aliases(void) {
                 "final_state:", c->argument[STATE_OUT] = byte_of(c, STATE_IN, c->array[STATE_IN].bytes - 4));
 }
 
+/* sizeof(leet_params) in earlier versions of the header. */
+static const uint32_t kEarlierSizes[] = {544, 552};
+
+/* A struct of an earlier version works as it did, and not a byte behind it is read or written. */
+static void earlier_structs(void) {
+  for (int i = 0; i < 2; i++) {
+    for (int entry = 0; entry < ENTRIES; entry++) {
+      current_test = "a struct of an earlier version";
+      const uint32_t size = kEarlierSizes[i];
+      Call c;
+      Array params;
+      call_of(&c, FACTOR);
+      array_new(&params, size);
+      c.p.struct_size = size;
+      memcpy(params.data, &c.p, size);
+      c.passed = (leet_params *)params.data;
+      const leet_status status = enter(&c, (enum Entry)entry);
+      memcpy(&c.p, params.data, size);
+      expect(status == LEET_OK && c.p.method_used == LEET_METHOD_RECURRENT, "%s: struct_size %u gave %d: %s",
+             kEntry[entry], size, status, c.p.message);
+      expect(entry == ESTIMATE || call_error_of(&c) <= 1, "%s: struct_size %u: wrong result", kEntry[entry], size);
+      array_free(&params);
+      call_free(&c);
+    }
+  }
+}
+
+/* What ran is told, in the struct of this version. */
+static void used_device(void) {
+  for (int device = LEET_DEVICE_AUTO; device <= LEET_DEVICE_CPU; device++) {
+    current_test = "device_used";
+    Call c;
+    call_of(&c, FACTOR);
+    c.p.device = device;
+    c.p.device_used = c.p.device_index_used = 77;
+    expect(call_forward(&c) == LEET_OK, "%s", c.p.message);
+    expect(c.p.device_used == LEET_DEVICE_CPU && c.p.device_index_used == 0, "device %d: used %d, %d", device,
+           c.p.device_used, c.p.device_index_used);
+    call_free(&c);
+  }
+}
+
 /* struct_size is read first and decides how much else may be touched: the struct here has no byte more. */
 static void struct_sizes(void) {
   for (uint32_t size = 0; size <= sizeof(leet_params) + 8; size++) {
-    if (size == sizeof(leet_params)) continue;
+    if (size == sizeof(leet_params) || size == kEarlierSizes[0] || size == kEarlierSizes[1]) continue;
     current_test = "struct_size";
     for (int entry = 0; entry < ENTRIES; entry++) {
       Call c;
@@ -305,6 +348,8 @@ int main(void) {
   values();
   aliases();
   struct_sizes();
+  earlier_structs();
+  used_device();
   missing_outputs();
   expect(bad_kinds >= 80, "%d kinds of bad argument", bad_kinds);
   printf("%d kinds of bad argument\n", bad_kinds);

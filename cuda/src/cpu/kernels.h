@@ -21,6 +21,11 @@ struct CpuMethod {
 struct CpuKernels {
   const char *isa;
   CpuMethod methods[kMethods]; /* entry i has id i + 1 */
+  /* Floating point operations of `turns` turns of multiply-adds in registers, x = x * sink[0] + sink[1]; a sum goes to
+   * sink[2]. */
+  double (*multiply_add_chains)(int64_t turns, float *sink);
+  /* x *= factor for n elements, a multiple of 64. */
+  void (*scale_in_place)(float *x, int64_t n, float factor);
 };
 
 /* nullptr where the build does not have the instruction set. */

@@ -11,8 +11,9 @@ namespace leet {
 namespace {
 
 const int kMaxWorkers = 1023;
-/* Turns a worker waits for the next batch before it sleeps: some 20 microseconds, longer than the gap between the
- * phases of one call and shorter than anything a scheduler would notice. */
+/* Turns that a worker waits for the next batch, or a caller for the last worker, before it sleeps: some 20
+ * microseconds, longer than the gap between the steps of one call and shorter than anything a scheduler would notice.
+ */
 const int kSpins = 4000;
 
 struct Batch {
@@ -23,7 +24,7 @@ struct Batch {
   size_t scratch_bytes;
   int64_t claimed; /* atomic: next task number */
   int open_seats;  /* guarded by mutex: workers that may still join */
-  int inside;      /* guarded by mutex: workers that joined and have not left */
+  int inside;      /* atomic, written with the mutex held: workers that joined and have not left */
 };
 
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -32,14 +33,6 @@ pthread_cond_t left = PTHREAD_COND_INITIALIZER;
 Batch *batches;     /* guarded by mutex */
 int workers;        /* guarded by mutex */
 uint32_t published; /* atomic: counts published batches, so that waiting workers see a new one without the mutex */
-
-void pause_cpu() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
 
 void run_tasks(Batch *batch, void *scratch) {
   for (;;) {
@@ -69,14 +62,14 @@ void *worker_main(void *) {
       continue;
     }
     batch->open_seats--;
-    batch->inside++;
+    __atomic_add_fetch(&batch->inside, 1, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&mutex);
     { /* given back before the batch may end, so that the caller finds it when its call is over */
       const Scratch scratch(batch->scratch_bytes);
       if (scratch.data()) run_tasks(batch, scratch.data());
     }
     pthread_mutex_lock(&mutex);
-    if (--batch->inside == 0) pthread_cond_broadcast(&left);
+    if (__atomic_sub_fetch(&batch->inside, 1, __ATOMIC_RELAXED) == 0) pthread_cond_broadcast(&left);
   }
   return nullptr;
 }
@@ -127,6 +120,7 @@ void parallel_for(int threads, int64_t count, size_t scratch_bytes, void *own, v
 
   run_tasks(&batch, own);
 
+  for (int i = 0; i < kSpins && __atomic_load_n(&batch.inside, __ATOMIC_RELAXED) > 0; i++) pause_cpu();
   pthread_mutex_lock(&mutex);
   Batch **link = &batches;
   while (*link != &batch) link = &(*link)->next;

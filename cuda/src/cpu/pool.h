@@ -8,6 +8,15 @@
 
 namespace leet {
 
+/* Tells the processor that this is a loop that waits. */
+inline void pause_cpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 /* Processors this process may run on. */
 int processors();
 

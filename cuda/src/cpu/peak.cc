@@ -1,0 +1,82 @@
+/* leet_machine_peak: what this processor can compute and move at most, for rooflines. */
+#include <time.h>
+
+#include "../alloc.h"
+#include "features.h"
+#include "pool.h"
+
+namespace leet {
+
+namespace {
+
+const int kMaxThreads = 1024; /* as leet_params.threads */
+const int kPieces = 8;        /* tasks for each thread: one that is held up passes its share on */
+const int kFmaPasses = 10, kStreamPasses = 4;
+const int64_t kTurns = 100000;                   /* a task of some 0.3 ms */
+const int64_t kStreamFloats = (int64_t)32 << 20; /* 128 MiB: more than the caches of a few cores hold */
+const int64_t kSliceFloats = (int64_t)256 << 10; /* 1 MiB */
+
+double seconds() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Work per second in the best of `passes` passes: neighbours only ever make a pass slower. */
+template <class Pass>
+double best_rate(int passes, const Pass &pass) {
+  double best = 0;
+  for (int i = 0; i < passes; i++) {
+    const double start = seconds(), work = pass(), time = seconds() - start;
+    if (time > 0 && work / time > best) best = work / time;
+  }
+  return best;
+}
+
+double fma_rate(const CpuKernels &kernels, int threads) {
+  alignas(64) float own[16];
+  return best_rate(kFmaPasses, [&] {
+    double operations = 0;
+    const int64_t tasks = (int64_t)threads * kPieces;
+    parallel(threads, tasks, sizeof own, own, [&](int64_t i, float *scratch) {
+      scratch[0] = 0.9999999f;
+      scratch[1] = 1e-9f;
+      const double done = kernels.multiply_add_chains(kTurns, scratch);
+      if (i == 0) operations = done * (double)tasks;
+    });
+    return operations;
+  });
+}
+
+double stream_rate(const CpuKernels &kernels, int threads, float *x) {
+  alignas(64) float own[16];
+  const auto pass = [&](auto &&slice) {
+    parallel(threads, kStreamFloats / kSliceFloats, sizeof own, own,
+             [&](int64_t i, float *) { slice(x + i * kSliceFloats); });
+    return 2.0 * (double)kStreamFloats * (double)sizeof(float);
+  };
+  pass([](float *slice) { __builtin_memset(slice, 0, (size_t)kSliceFloats * sizeof(float)); });
+  return best_rate(kStreamPasses,
+                   [&] { return pass([&](float *slice) { kernels.scale_in_place(slice, kSliceFloats, 1.0f); }); });
+}
+
+}  // namespace
+
+}  // namespace leet
+
+using namespace leet;
+
+extern "C" leet_status leet_machine_peak(int32_t threads, double *flops_per_s, double *bytes_per_s) {
+  if (flops_per_s == nullptr || bytes_per_s == nullptr) return LEET_INVALID_POINTER;
+  if (threads < 0 || threads > kMaxThreads) return LEET_INVALID_THREADS;
+  const char *wanted = nullptr;
+  const CpuKernels *kernels = active_kernels(&wanted);
+  if (kernels == nullptr) return LEET_UNSUPPORTED_ISA;
+  float *x = (float *)allocate((size_t)kStreamFloats * sizeof(float));
+  if (x == nullptr) return LEET_OUT_OF_MEMORY;
+  const int used = threads > 0 ? threads : processors();
+  *flops_per_s = fma_rate(*kernels, used);
+  *bytes_per_s = stream_rate(*kernels, used, x);
+  release(x);
+  return LEET_OK;
+}
