@@ -8,7 +8,10 @@
  *
  * Rules of this header:
  *   - Every function returns a leet_status. Nothing aborts, prints or throws.
- *   - A failing call leaves every output array untouched unless its status says otherwise (none does today).
+ *   - A failing call leaves every output array untouched, with one exception: after LEET_OUT_OF_MEMORY or a 4xxx status
+ *     of a call on a CUDA device that had begun to write, o may be written in part (final_state in host memory never
+ *     is), and so may every output in device memory, which the kernels write in place. With a stream of the caller's
+ *     such a failure shows where that is waited for. LEET_DEVICE_AUTO has no such case: the CPU then writes all of o.
  *   - Every function may be called from any thread, several at once, as long as the calls write different memory.
  *   - Nothing allocated here is ever handed to the caller, so there is nothing to free.
  *   - Structs grow at the end only. `struct_size` tells the library which fields the caller knows.
@@ -83,6 +86,9 @@ enum {
   LEET_METHOD_FLASH = 7
 };
 
+/* AUTO takes the device that the cost model predicts to be the fastest with the method that would run there, copies
+ * over the bus included, out of the first of each kind that can do the problem. When the GPU it took then fails, for
+ * whatever reason, the CPU does the call. device_used tells. No other value ever computes elsewhere than asked. */
 enum { LEET_DEVICE_AUTO = 0, LEET_DEVICE_CPU = 1, LEET_DEVICE_CUDA = 2 };
 
 /* Storage type of q, k, v and o. Accumulation, states and decays are float32 whatever the storage type. */
@@ -97,8 +103,10 @@ enum { LEET_DECAY_NONE = 0, LEET_DECAY_FACTOR = 1, LEET_DECAY_LOG = 2, LEET_DECA
 
 /* leet_params.flags.
  *   DEVICE_POINTERS  every array but cu_seqlens is memory of the CUDA device in `device`, used in place; values on the
- *                    device are not checked */
-enum { LEET_FLAG_DEVICE_POINTERS = 1 };
+ *                    device are not checked
+ *   HOST_DECAY       with DEVICE_POINTERS: the decay is host memory all the same. Its values are checked, and it is
+ *                    copied to the device for the call; the caller may change it as soon as the call returns */
+enum { LEET_FLAG_DEVICE_POINTERS = 1, LEET_FLAG_HOST_DECAY = 2 };
 
 /* Order of the axes of dense arrays, used where the three strides of an array are all zero. */
 enum { LEET_LAYOUT_BHND = 0, LEET_LAYOUT_BNHD = 1 };
@@ -106,7 +114,7 @@ enum { LEET_LAYOUT_BHND = 0, LEET_LAYOUT_BNHD = 1 };
 /* One problem. Zero-initialise it, set struct_size, shape and scale; zeros mean: auto method, auto device, f32, no
  * decay, dense bhnd arrays, all processors. */
 typedef struct leet_params {
-  uint32_t struct_size; /* bytes; sizeof(leet_params) as the caller compiled it */
+  uint32_t struct_size; /* bytes; sizeof(leet_params) as the caller compiled it, of this version or an earlier one */
   int32_t method;
   int32_t device;
   int32_t device_index; /* which one of that kind, from 0 */
@@ -143,11 +151,14 @@ typedef struct leet_params {
   /* With DEVICE_POINTERS: the CUstream (or cudaStream_t) to queue the work on, and the call returns without waiting for
    * it; 0 = a stream of the library, and the call waits. 0 otherwise. */
   uint64_t stream;
+
+  int32_t device_used;       /* out: the device that ran, LEET_DEVICE_CPU or LEET_DEVICE_CUDA; what auto chose */
+  int32_t device_index_used; /* out: which one of that kind */
 } leet_params;
 
 /* o = the operator applied to q, k, v.
  *
- *   p              the problem; method_used and message are written
+ *   p              the problem; method_used, device_used, device_index_used and message are written
  *   q, k, v        inputs of p->dtype, shapes as above, aligned to their element
  *   decay          float32 as p->decay_form says, or NULL for LEET_DECAY_NONE
  *   cu_seqlens     host int64 [S+1], 0 = first <= ... <= last = N, or NULL when S = 0. Sequence s is the tokens
@@ -158,7 +169,7 @@ typedef struct leet_params {
  *
  * o overlaps no input and no state. The pointers are host memory, for a CUDA device too, unless flags say otherwise.
  * The result is a pure function of the arguments: same bits for every number of threads and every run on one
- * instruction set. Errors: every 1xxx, LEET_UNSUPPORTED_*, LEET_OUT_OF_MEMORY. */
+ * instruction set. Errors: every 1xxx, LEET_UNSUPPORTED_*, LEET_OUT_OF_MEMORY; with LEET_DEVICE_CUDA every 4xxx. */
 LEET_API leet_status leet_forward(leet_params *p, const void *q, const void *k, const void *v, const float *decay,
                                   const int64_t *cu_seqlens, const float *initial_state, void *o, float *final_state);
 
@@ -172,7 +183,7 @@ LEET_API leet_status leet_forward_start(leet_params *p, const void *q, const voi
 
 /* Asks for the end of a job, waiting at most `wait_us` microseconds (0 = not at all, -1 = until it ends).
  *   done     out: 1 when it has ended, and the handle is then no longer valid; 0 otherwise
- *   result   out: what leet_forward would have returned, once done
+ *   result   out: what the call without _start would have returned, once done
  * LEET_INVALID_INDEX for a handle that is not a running job. */
 LEET_API leet_status leet_job_poll(uint64_t job, int64_t wait_us, int32_t *done, leet_status *result);
 
@@ -183,10 +194,12 @@ typedef struct leet_cost {
   double flops;         /* out: floating point operations, a fused multiply-add counts as two */
   double bytes;         /* out: least traffic with memory: inputs and states read once, outputs written once */
   double workspace;     /* out: bytes of scratch memory beside the arrays, all threads together */
-  double seconds;       /* out: predicted by the cost model with p->threads */
+  double seconds;       /* out: predicted by the cost model with p->threads; with the copies over the bus where host
+                           arrays go to a device of its own memory */
 } leet_cost;
 
-/* Checks p as leet_forward does, as far as that goes without the arrays, and fills *cost. Runs nothing. */
+/* Checks p as leet_forward does, as far as that goes without the arrays, and fills *cost; device_used and
+ * device_index_used tell what the figures are for. Runs nothing. */
 LEET_API leet_status leet_estimate(leet_params *p, leet_cost *cost);
 
 typedef struct leet_device_info {
@@ -241,9 +254,25 @@ LEET_API leet_status leet_device_write(int32_t device_index, uint64_t address, c
 LEET_API leet_status leet_device_read(int32_t device_index, void *to, uint64_t address, uint64_t bytes, char *message,
                                       int32_t message_bytes);
 
+/* The same on a thread of the library: checks what can be checked at once, starts and returns. The host memory and
+ * `message`, which is written at the end, must stay valid until leet_job_poll reports the end.
+ *   job   out: handle for leet_job_poll, never 0 */
+LEET_API leet_status leet_device_write_start(int32_t device_index, uint64_t address, const void *from, uint64_t bytes,
+                                             char *message, int32_t message_bytes, uint64_t *job);
+LEET_API leet_status leet_device_read_start(int32_t device_index, void *to, uint64_t address, uint64_t bytes,
+                                            char *message, int32_t message_bytes, uint64_t *job);
+
 /* Bytes that leet_device_alloc gave and leet_device_free did not take back, and what the device has free and in all. */
 LEET_API leet_status leet_device_memory(int32_t device_index, uint64_t *allocated, uint64_t *free_bytes,
                                         uint64_t *total_bytes, char *message, int32_t message_bytes);
+
+/* What the processor can do at most, measured now in some tenths of a second: the best of several passes, on at most
+ * `threads` threads (0 = one per processor), with the instruction set in use.
+ *   flops_per_s   out: float32 operations per second of multiply-adds in registers; one multiply-add counts as two
+ *   bytes_per_s   out: bytes read plus bytes written per second where every element of 128 MiB is updated in place
+ * Errors: LEET_INVALID_POINTER, LEET_INVALID_THREADS, LEET_UNSUPPORTED_ISA, LEET_OUT_OF_MEMORY; nothing is written
+ * then. */
+LEET_API leet_status leet_machine_peak(int32_t threads, double *flops_per_s, double *bytes_per_s);
 
 #ifdef __cplusplus
 }

@@ -7,8 +7,8 @@
  * A block owns 64 or 128 columns of dv of one segment of a head, a warp 16 of them; with dk over 128 two warps share
  * the columns and have half the rows of S each. Q, K and V of the next chunk travel while this one is computed. When
  * heads and column tiles do not fill the machine, a head is cut in segments along time: flash_states first finds what
- * each segment adds to the state, and every segment then starts from the segments before it, added in order. Chunk
- * states are never in memory.
+ * each segment adds to the state, flash_scan makes the state before each of it, and every segment starts from that.
+ * Chunk states are never in memory.
  *
  * After Yang et al., GLA, arXiv 2312.06635, section 4; Sun et al., RetNet, arXiv 2307.08621, eq. 7. */
 #pragma once
@@ -31,7 +31,7 @@ __device__ __forceinline__ int64_t first_alive(const Decay &decay, int64_t begin
 }
 
 /* Grid: heads x segments x column tiles. With kOutputs false the last segment of a head is left out, and what each of
- * the others adds to a state of zero goes to Args::states, its decay to Args::totals. */
+ * the others adds to a state of zero goes to the slot of the next in Args::states, its decay to Args::totals. */
 template <class Shape, bool kOutputs>
 __device__ __forceinline__ void flash(const Args &a) {
   typedef typename Shape::Operand Operand;
@@ -50,37 +50,18 @@ __device__ __forceinline__ void flash(const Args &a) {
   const int64_t end = chunk + per_segment < chunks ? chunk + per_segment : chunks;
   const bool gated = h.decay.gates != nullptr;
   const int64_t state_size = (int64_t)a.dk * a.dv;
-  /* The last segment may end before another reads the initial state, so that goes to the slot it has no use for. */
+  /* The last segment may end before the first reads the initial state, so flash_scan keeps a copy of it. */
   const bool in_place = a.segments > 1 && h.state_in != nullptr && h.state_in == h.state_out;
 
   FlashState<Shape> state;
   state.clear();
   if (kOutputs) {
-    const float *initial = in_place ? a.states + (head * a.segments + a.segments - 1) * state_size : h.state_in;
+    const float *initial = segment > 0 || in_place ? a.states + (head * a.segments + segment) * state_size : h.state_in;
     if (initial) {
       for_state<Shape>(lane_now(), a, row0, column0, [&](int n, int e, int64_t at) { state.s[n][e] = initial[at]; });
     }
-    for (int64_t before = 0; before < segment; before++) {
-      const int64_t slot = head * a.segments + before;
-      const float *add = a.states + slot * state_size, high = a.totals[slot * 2], low = a.totals[slot * 2 + 1];
-      const int now = lane_now(), t = now % 4, g = now / 4;
-#pragma unroll
-      for (int n = 0; n < Shape::kRows / 8; n++) {
-        float u[4];
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-          const int row = row0 + n * 8 + 2 * t + e % 2, column = column0 + g + e / 2 * 8;
-          u[e] = row < a.dk && column < a.dv ? add[(int64_t)row * a.dv + column] : 0.0f;
-        }
-        state.merge(n, u, high, low);
-      }
-    }
   } else {
     chunk = first_alive<Shape>(h.decay, chunk, end);
-    if (in_place && segment == 0) {
-      float *copy = a.states + (head * a.segments + a.segments - 1) * state_size;
-      for_state<Shape>(lane_now(), a, row0, column0, [&](int, int, int64_t at) { copy[at] = h.state_in[at]; });
-    }
   }
 
   const auto start_fetch = [&](int64_t c, int stage) {
@@ -171,7 +152,7 @@ __device__ __forceinline__ void flash(const Args &a) {
   }
 
   if (!kOutputs) {
-    const int64_t slot = head * a.segments + segment;
+    const int64_t slot = head * a.segments + segment + 1;
     float *to = a.states + slot * state_size;
     for_state<Shape>(lane_now(), a, row0, column0, [&](int n, int e, int64_t at) { to[at] = state.s[n][e]; });
     if (tile0 == 0 && threadIdx.x == 0) {

@@ -10,22 +10,21 @@ using namespace leet;
 
 namespace {
 
-/* Checks and choices shared by every entry that takes a leet_params. */
+/* A checked call, and what it runs on; the work of a job. */
 struct Call {
+  leet_params *p;
   Problem problem;
-  const Backend *backend;
+  Choice choice;
+
+  leet_status run() { return run_choice(p, problem, choice); }
 };
 
+/* Checks and choices shared by every entry that takes a leet_params. */
 leet_status prepare(leet_params *p, Call *call) {
   memset(call, 0, sizeof *call);
-  leet_status status = check_params(p, &call->problem);
-  if (status == LEET_OK) status = choose_backend(p, call->problem, &call->backend);
-  if (status != LEET_OK) return status;
-  if (call->problem.method == LEET_METHOD_AUTO) {
-    call->problem.method = choose_method(*call->backend, call->problem, p->device_index);
-  }
-  p->method_used = call->problem.method;
-  return LEET_OK;
+  call->p = p;
+  const leet_status status = check_params(p, &call->problem);
+  return status == LEET_OK ? choose(p, call->problem, &call->choice) : status;
 }
 
 leet_status bad_out(const void *out, uint32_t size, uint32_t expected) {
@@ -42,7 +41,7 @@ extern "C" leet_status leet_forward(leet_params *p, const void *q, const void *k
   leet_status status = prepare(p, &call);
   if (status != LEET_OK) return status;
   status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);
-  return status == LEET_OK ? run_problem(p, call.problem, *call.backend) : status;
+  return status == LEET_OK ? call.run() : status;
 }
 
 extern "C" leet_status leet_forward_start(leet_params *p, const void *q, const void *k, const void *v,
@@ -54,7 +53,7 @@ extern "C" leet_status leet_forward_start(leet_params *p, const void *q, const v
   if (status != LEET_OK) return status;
   if (job == nullptr) return refuse(p, LEET_INVALID_POINTER, "job: expected a place for the handle, got NULL");
   status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);
-  return status == LEET_OK ? start_job(p, call.problem, *call.backend, job) : status;
+  return status == LEET_OK ? start_job(p, call, job) : status;
 }
 
 extern "C" leet_status leet_job_poll(uint64_t job, int64_t wait_us, int32_t *done, leet_status *result) {
@@ -71,8 +70,9 @@ extern "C" leet_status leet_estimate(leet_params *p, leet_cost *cost) {
     return refuse(p, LEET_INVALID_STRUCT_SIZE, "cost->struct_size: expected %u, got %u", (unsigned)sizeof *cost,
                   cost->struct_size);
   }
-  const Cost c = call.backend->cost(call.problem, p->device_index);
-  cost->method = call.problem.method;
+  call.problem.method = call.choice.method;
+  const Cost c = call.choice.backend->cost(call.problem, call.choice.index);
+  cost->method = call.choice.method;
   cost->flops = c.flops;
   cost->bytes = c.bytes;
   cost->workspace = c.workspace;

@@ -10,6 +10,10 @@ namespace leet {
 
 namespace {
 
+/* sizeof(leet_params) in each version of the header. */
+const uint32_t kParamsSizes[] = {offsetof(leet_params, stream), offsetof(leet_params, device_used),
+                                 sizeof(leet_params)};
+
 const int64_t kMaxHeadDim = 512;
 const int kMaxThreads = 1024;
 
@@ -206,14 +210,17 @@ leet_status check_codes(leet_params *p) {
   if (p->threads < 0 || p->threads > kMaxThreads) {
     return refuse(p, LEET_INVALID_THREADS, "threads: expected 0..%d, got %d", kMaxThreads, p->threads);
   }
-  if (p->flags & ~(uint32_t)LEET_FLAG_DEVICE_POINTERS) {
-    return refuse(p, LEET_INVALID_FLAGS, "flags: expected 0 or LEET_FLAG_DEVICE_POINTERS (1), got %u", p->flags);
+  const uint32_t known = LEET_FLAG_DEVICE_POINTERS | LEET_FLAG_HOST_DECAY;
+  if ((p->flags & ~known) || p->flags == LEET_FLAG_HOST_DECAY) {
+    return refuse(p, LEET_INVALID_FLAGS,
+                  "flags: expected 0 or LEET_FLAG_DEVICE_POINTERS (1), alone or with LEET_FLAG_HOST_DECAY (2), got %u",
+                  p->flags);
   }
   if ((p->flags & LEET_FLAG_DEVICE_POINTERS) && p->device != LEET_DEVICE_CUDA) {
     return refuse(p, LEET_INVALID_DEVICE, "device: expected 2 (cuda) with LEET_FLAG_DEVICE_POINTERS, got %d",
                   p->device);
   }
-  if (p->stream != 0 && p->flags == 0) {
+  if (LEET_HAS(p, stream) && p->stream != 0 && p->flags == 0) {
     return refuse(p, LEET_INVALID_FLAGS, "stream: expected 0 without LEET_FLAG_DEVICE_POINTERS, got %#llx",
                   (unsigned long long)p->stream);
   }
@@ -222,6 +229,13 @@ leet_status check_codes(leet_params *p) {
                   p->scale);
   }
   return LEET_OK;
+}
+
+bool known_size(uint32_t size) {
+  for (uint32_t known : kParamsSizes) {
+    if (size == known) return true;
+  }
+  return false;
 }
 
 int64_t state_elements(const Problem &x) { return x.sequences * x.H * x.dk * x.dv; }
@@ -236,11 +250,18 @@ leet_status refuse(leet_params *p, leet_status status, const char *format, ...) 
   return status;
 }
 
+void report_used(leet_params *p, int method, int device, int index) {
+  p->method_used = method;
+  if (!LEET_HAS(p, device_index_used)) return;
+  p->device_used = device;
+  p->device_index_used = index;
+}
+
 leet_status check_params(leet_params *p, Problem *x) {
   if (p == nullptr) return LEET_INVALID_POINTER;
-  if (p->struct_size != sizeof(leet_params)) return LEET_INVALID_STRUCT_SIZE;
+  if (!known_size(p->struct_size)) return LEET_INVALID_STRUCT_SIZE;
   p->message[0] = 0;
-  p->method_used = LEET_METHOD_AUTO;
+  report_used(p, LEET_METHOD_AUTO, LEET_DEVICE_AUTO, 0);
   leet_status status = check_codes(p);
   if (status == LEET_OK) status = check_dims(p);
   if (status != LEET_OK) return status;
@@ -251,7 +272,8 @@ leet_status check_params(leet_params *p, Problem *x) {
   x->threads = p->threads;
   x->scale = p->scale;
   x->on_device = (p->flags & LEET_FLAG_DEVICE_POINTERS) != 0;
-  x->stream = p->stream;
+  x->host_decay = (p->flags & LEET_FLAG_HOST_DECAY) != 0;
+  x->stream = LEET_HAS(p, stream) ? p->stream : 0;
   x->B = p->B;
   x->H = p->H;
   x->Hkv = p->Hkv;
@@ -347,7 +369,8 @@ leet_status check_arrays(leet_params *p, Problem *x, const void *q, const void *
   const int outputs[] = {OUT, STATE_OUT};
   for (int out : outputs) {
     for (int i = 0; i < COUNT; i++) {
-      if (i == out || !meet(ranges[out], ranges[i])) continue;
+      const bool elsewhere = x->on_device && (i == CU || (i == DECAY && x->host_decay));
+      if (i == out || elsewhere || !meet(ranges[out], ranges[i])) continue;
       const bool in_place = out == STATE_OUT && i == STATE_IN && ranges[out].begin == ranges[i].begin;
       if (!in_place) {
         return refuse(p, LEET_INVALID_ALIAS, "%s: expected memory of its own, got memory shared with %s",
@@ -367,7 +390,7 @@ leet_status check_arrays(leet_params *p, Problem *x, const void *q, const void *
     const leet_status status = check_cu_seqlens(p, *x, cu_seqlens);
     if (status != LEET_OK) return status;
   }
-  return x->on_device ? LEET_OK : check_decay_values(p, *x);
+  return x->on_device && !x->host_decay ? LEET_OK : check_decay_values(p, *x);
 }
 
 }  // namespace leet

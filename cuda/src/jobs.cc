@@ -3,35 +3,46 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <time.h>
 
 #include "alloc.h"
 #include "check.h"
-#include "registry.h"
 
 namespace leet {
 
 namespace {
 
-struct Job {
+/* The work follows, aligned as the job is. */
+struct alignas(64) Job {
   Job *next;
   uint64_t handle;
-  leet_params *p;
-  Problem problem;
-  const Backend *backend;
+  JobRun run;
   leet_status result;
   bool ended;
 };
 
 /* Guards the list and every `ended`; signalled at each end. */
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-pthread_cond_t any_end = PTHREAD_COND_INITIALIZER;
+pthread_cond_t any_end;
 Job *running;
 uint64_t last_handle;
 
+/* Waits are measured by a clock that nobody sets: a change of the wall clock neither ends nor prolongs them. */
+const clockid_t kClock = CLOCK_MONOTONIC;
+pthread_once_t once = PTHREAD_ONCE_INIT;
+
+void make_condition() {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, kClock);
+  pthread_cond_init(&any_end, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
 void *thread_main(void *argument) {
   Job *job = (Job *)argument;
-  const leet_status result = run_problem(job->p, job->problem, *job->backend);
+  const leet_status result = job->run(job + 1);
   pthread_mutex_lock(&mutex);
   job->result = result;
   job->ended = true;
@@ -49,10 +60,12 @@ Job **find(uint64_t handle) {
 
 }  // namespace
 
-leet_status start_job(leet_params *p, const Problem &problem, const Backend &backend, uint64_t *handle) {
-  Job *job = (Job *)allocate(sizeof(Job));
-  if (job == nullptr) return refuse(p, LEET_OUT_OF_MEMORY, "no memory for a job of %d bytes", (int)sizeof(Job));
-  *job = {nullptr, 0, p, problem, &backend, LEET_INTERNAL, false};
+leet_status start_job(leet_params *p, JobRun run, const void *work, size_t bytes, uint64_t *handle) {
+  Job *job = (Job *)allocate(sizeof(Job) + bytes);
+  if (job == nullptr) return refuse(p, LEET_OUT_OF_MEMORY, "no memory for a job of %d bytes", (int)bytes);
+  *job = {nullptr, 0, run, LEET_INTERNAL, false};
+  memcpy(job + 1, work, bytes);
+  pthread_once(&once, make_condition);
   pthread_mutex_lock(&mutex);
   job->handle = ++last_handle;
   job->next = running;
@@ -81,8 +94,9 @@ leet_status start_job(leet_params *p, const Problem &problem, const Backend &bac
 leet_status poll_job(uint64_t handle, int64_t wait_us, int32_t *done, leet_status *result) {
   *done = 0;
   *result = LEET_OK;
+  pthread_once(&once, make_condition);
   timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
+  clock_gettime(kClock, &until);
   if (wait_us > 0) {
     until.tv_sec += (time_t)(wait_us / 1000000);
     until.tv_nsec += (long)(wait_us % 1000000) * 1000;

@@ -24,6 +24,7 @@ struct Problem {
   void *o_data;
   float *final_state;
   bool on_device;  /* all arrays but cu_seqlens are device memory */
+  bool host_decay; /* with on_device: the decay is not */
   uint64_t stream; /* CUstream to queue on, 0 = the backend's own */
 };
 

@@ -16,15 +16,20 @@ struct MethodName {
 /* Entry i has id i + 1. */
 extern const MethodName methods[kMethods];
 
-/* The backend p->device asks for, or a refusal. LEET_DEVICE_AUTO is the last one that has a device and takes the
- * problem. */
-leet_status choose_backend(leet_params *p, const Problem &problem, const Backend **backend);
+/* Where and how a problem runs. */
+struct Choice {
+  const Backend *backend;
+  int index;  /* of the device among those of the backend */
+  int method; /* LEET_METHOD_* but AUTO */
+};
 
-/* Runs problem.method. When the caller left the device to us and another than the CPU fails, the CPU does it. */
-leet_status run_problem(leet_params *p, const Problem &problem, const Backend &backend);
+/* The device that p->device asks for and the method that problem.method asks for, or a refusal; `auto` of either is the
+ * cheapest by the cost models. Reports the choice in *p. */
+leet_status choose(leet_params *p, const Problem &problem, Choice *choice);
 
-/* The cheapest method by the backend's cost model; ties go to the lower id. */
-int choose_method(const Backend &backend, const Problem &problem, int index);
+/* Runs the choice. When the caller left the device to us and another than the CPU fails, the CPU does it: it writes
+ * every element of the outputs again, and the failing device has changed no input. */
+leet_status run_choice(leet_params *p, const Problem &problem, const Choice &choice);
 
 }  // namespace leet
 #endif

@@ -18,15 +18,30 @@ uint64_t upload(const void *from, size_t bytes) {
   return address;
 }
 
-void device_pointers(int method, int dtype) {
+/* The arrays of a host call lose their gaps on the way to the device; those that are there already keep them. */
+void device_pointers(const Emulator &emulator, int method, int dtype, bool gaps) {
   char name[80];
-  snprintf(name, sizeof name, "device pointers %s dtype %d", kMethod[method], dtype);
+  snprintf(name, sizeof name, "device pointers %s dtype %d%s", kMethod[method], dtype, gaps ? ", with gaps" : "");
   current_test = name;
-  leet_params p = shape_of(1, 2, 1, 70, 12, 20);
+  leet_params p = shape_of(2, 2, 1, 70, 12, 20);
   p.method = method;
   p.dtype = dtype;
   p.device = LEET_DEVICE_CUDA;
-  p.decay_form = LEET_DECAY_LOG;
+  p.decay_form = gaps ? LEET_DECAY_LOG_GATES : LEET_DECAY_LOG;
+  if (gaps) { /* time, batch, head from the outside, gaps after each */
+    const struct {
+      int64_t *stride, heads, dim;
+    } arrays[] = {{p.q_stride, p.H, p.dk + 1},
+                  {p.k_stride, p.Hkv, p.dk},
+                  {p.v_stride, p.Hkv, p.dv + 4},
+                  {p.o_stride, p.H, p.dv + 3},
+                  {p.gate_stride, p.H, 1}};
+    for (const auto &a : arrays) {
+      a.stride[1] = a.dim;
+      a.stride[0] = a.dim * a.heads + 3;
+      a.stride[2] = a.stride[0] * p.B + 5;
+    }
+  }
   Call host, device;
   call_new(&host, &p);
   call_new(&device, &p);
@@ -53,8 +68,9 @@ void device_pointers(int method, int dtype) {
     if (a) expect(leet_device_free(0, a, message, sizeof message) == LEET_OK, "free: %s", message);
   }
   leet_workspace_release();
+  /* A GPU keeps some for itself. */
   expect(leet_device_memory(0, &allocated, &free_bytes, &total, nullptr, 0) == LEET_OK && allocated == 0 &&
-             free_bytes == total,
+             (free_bytes == total || !emulated(&emulator)),
          "device memory is left");
   call_free(&host);
   call_free(&device);
@@ -180,7 +196,8 @@ int main() {
   emulator_set(&emulator, "CHECKS", "on");
   for (int method = LEET_METHOD_VANILLA; method <= LEET_METHOD_FLASH; method++) {
     for (int dtype = LEET_F32; dtype <= LEET_BF16; dtype++) {
-      device_pointers(method, dtype);
+      device_pointers(emulator, method, dtype, false);
+      device_pointers(emulator, method, dtype, true);
       causal(method, dtype, NAN);
       causal(method, dtype, INFINITY);
     }

@@ -1,6 +1,9 @@
-/* Every driver function failing in turn: a typed error that names it, outputs untouched, nothing leaked, and the next
- * call right. Each fault has a process of its own, because the driver is loaded and the device opened once. */
+/* Every driver function failing in turn, once and from a call on: a typed error that names it, outputs untouched,
+ * nothing leaked, and the next call right. Each fault has a process of its own, because the driver is loaded and the
+ * device opened once. */
 #include <sys/wait.h>
+
+#include <initializer_list>
 
 #include "emulator.h"
 #include "judge.h"
@@ -13,15 +16,23 @@ const char *const kFunctions[] = {
 #undef LEET_DRIVER
 };
 
-/* Functions whose failure spoils no result: error texts, and giving back what is no longer needed. */
+/* Functions whose failure spoils no result: error texts, giving back what is no longer needed, and page-locked memory,
+ * for which there is a substitute. */
 bool harmless(const char *function) {
-  return strncmp(function, "cuGetError", 10) == 0 || strcmp(function, "cuMemFree_v2") == 0 ||
-         strcmp(function, "cuMemGetInfo_v2") == 0;
+  for (const char *name : {"cuGetErrorName", "cuGetErrorString", "cuMemFree_v2", "cuMemGetInfo_v2", "cuMemHostAlloc",
+                           "cuMemFreeHost", "cuEventDestroy_v2"}) {
+    if (strcmp(function, name) == 0) return true;
+  }
+  return false;
 }
+
+/* How the arrays get to the device: at once, in parts, or before the call. */
+enum Way { WHOLE, IN_PARTS, ON_DEVICE };
+const char *const kWay[] = {"whole", "in parts", "on the device"};
 
 /* block has several launches and a workspace; the strided o takes the way over a bounce. */
 void new_call(Call *c, int method, int64_t N = 70) {
-  leet_params p = shape_of(1, 2, 1, N, 8, 8);
+  leet_params p = shape_of(1, 2, 2, N, 8, 8);
   p.method = method;
   p.device = LEET_DEVICE_CUDA;
   p.decay_form = LEET_DECAY_FACTOR;
@@ -50,45 +61,92 @@ enum {
   LEAKED,
   WRONG_RESULT
 };
-const char *const kFinding[] = {
-    "a typed error",        "an unexpected status", "a message that does not name the function",
-    "outputs changed",      "the next call failed", "the next call was wrong",
-    "device memory leaked", "a wrong result"};
+const char *const kFinding[] = {"a typed error",    "an unexpected status", "a message that does not name the function",
+                                "outputs changed",  "the next call failed", "the next call was wrong",
+                                "something leaked", "a wrong result"};
 
-int leaked() {
-  uint64_t allocated = 0, free_bytes = 0, total = 0;
+/* Of all that the library asked the driver for, three streams and the modules may be left. */
+bool leaked(const Emulator &emulator, bool events_refused) {
+  uint64_t allocated = 0, free_bytes = 0, total = 0, kept = 0;
   leet_workspace_release();
   leet_workspace_release(); /* a free that failed once is tried again */
-  const leet_status status = leet_device_memory(0, &allocated, &free_bytes, &total, nullptr, 0);
-  return status != LEET_OK || allocated != 0 || free_bytes != total;
+  if (leet_device_memory(0, &allocated, &free_bytes, &total, nullptr, 0) != LEET_OK || allocated != 0) return true;
+  if (free_bytes != total || leet_workspace_bytes(&kept) != LEET_OK || kept != 0) return true;
+  int (*give_back)(int) = nullptr;
+  *(void **)&give_back = dlsym(dlopen(getenv("LEET_CUDA_DRIVER"), RTLD_NOW), "cuDevicePrimaryCtxRelease_v2");
+  if (give_back == nullptr || give_back(0) != 0) return true;
+  static char text[1 << 20];
+  emulator.counters(text, sizeof text);
+  const char *leaks = strstr(text, "\"leaks\"");
+  return leaks == nullptr || strstr(leaks, "\"allocations\": 0") == nullptr ||
+         strstr(leaks, "\"streams\": 3") == nullptr || strstr(leaks, "\"pinned\": 0") == nullptr ||
+         (!events_refused && strstr(leaks, "\"events\": 0") == nullptr);
 }
 
-/* The call with one fault in it; ends the process. `name`: what the message must say. */
-void child(const Emulator &emulator, const char *fault, const char *name, leet_status expected, int method) {
+/* Both directions of what a call on device arrays needs. */
+void to_device(Call *c) {
+  c->p.flags = LEET_FLAG_DEVICE_POINTERS;
+  for (int i = 0; i < ARRAYS; i++) {
+    uint64_t address = 0;
+    if (i == CU || leet_device_alloc(0, c->array[i].bytes, &address, nullptr, 0) != LEET_OK) continue;
+    leet_device_write(0, address, c->array[i].data, c->array[i].bytes, nullptr, 0);
+    c->argument[i] = (void *)address;
+  }
+}
+
+void from_device(Call *c) {
+  for (int i = 0; i < ARRAYS; i++) {
+    if (i == CU) continue;
+    const uint64_t address = (uint64_t)c->argument[i];
+    leet_device_read(0, c->array[i].data, address, c->array[i].bytes, nullptr, 0);
+    leet_device_free(0, address, nullptr, 0);
+    c->argument[i] = c->array[i].data;
+  }
+  c->p.flags = 0;
+}
+
+/* Results of finished parts may stand in o, and kernels write arrays on the device in place; nothing else changes. */
+bool outputs_kept(const Call &c, Way way) {
+  for (int i = 0; i < ARRAYS; i++) {
+    if (i == OUT ? way == WHOLE && !array_unchanged(&c.array[i]) : !array_unchanged(&c.array[i])) return false;
+  }
+  return true;
+}
+
+/* The call with a fault in it; ends the process. `name`: what the message must say. */
+void child(const Emulator &emulator, const char *fault, const char *name, leet_status expected, int method, Way way) {
+  if (way == IN_PARTS) setenv("LEET_STAGE_BYTES", "16384", 1); /* a head is a part */
   emulator_set(&emulator, "QUIET", "1");
-  emulator_set(&emulator, "FAIL", fault);
   Call c;
   new_call(&c, method);
   call_remember(&c);
+  if (way == ON_DEVICE) to_device(&c);
+  emulator.reset();
+  emulator_set(&emulator, "FAIL", fault);
   const leet_status status = call_forward(&c);
   emulator_set(&emulator, "FAIL", "");
+  if (way == ON_DEVICE && status == LEET_OK) from_device(&c);
   if (status != LEET_OK) {
     if (status != expected) {
       printf("status %d: %s\n", (int)status, c.p.message);
       _exit(WRONG_STATUS);
     }
     if (strstr(c.p.message, name) == nullptr) _exit(NOT_NAMED);
-    if (!call_unchanged(&c)) _exit(OUTPUT_CHANGED);
+    if (!outputs_kept(c, way)) _exit(OUTPUT_CHANGED);
   } else if (!right(c)) {
     _exit(WRONG_RESULT);
   }
+  if (way == ON_DEVICE && status != LEET_OK) from_device(&c);
+  uint64_t kept = 0;
+  leet_workspace_release(); /* nothing that is still queued may use it */
+  if (status != LEET_OK && (leet_workspace_bytes(&kept) != LEET_OK || kept != 0)) _exit(LEAKED);
   call_clear_outputs(&c);
   if (call_forward(&c) != LEET_OK) {
     printf("next: %s\n", c.p.message);
     _exit(NEXT_FAILED);
   }
   if (!right(c)) _exit(NEXT_WRONG);
-  if (leaked()) _exit(LEAKED);
+  if (leaked(emulator, strncmp(fault, "cuEventDestroy", 14) == 0)) _exit(LEAKED);
   _exit(status == LEET_OK ? NOT_REACHED : FAULT_SEEN);
 }
 
@@ -106,21 +164,44 @@ int in_process(const Body &body) {
   return WIFEXITED(state) ? WEXITSTATUS(state) : -1;
 }
 
-/* Fails call 1, 2, ... of the function until a run reaches no more of them. */
-void fail_each_call(const Emulator &emulator, const char *function, int code, leet_status expected, const char *name,
-                    int method) {
+/* Fails call 1, 2, ... of the function until a run reaches no more of them, or with `from` call 1, 2, 4, ... and all
+ * later ones; how many were seen to fail. */
+int fail_each_call(const Emulator &emulator, const char *function, int code, leet_status expected, const char *name,
+                   int method, Way way, bool from) {
   int seen = 0, quiet = 0;
-  for (int call = 1; call < 60; call++) {
-    char fault[100], test[160];
-    snprintf(fault, sizeof fault, "%s:%d:%d", function, call, code);
-    snprintf(test, sizeof test, "%s method %d", fault, method);
+  for (int call = 1; call < 60; call += from ? call : 1) {
+    char fault[100], test[200];
+    snprintf(fault, sizeof fault, "%s:%d:%d%s", function, call, code, from ? ":from" : "");
+    snprintf(test, sizeof test, "%s method %d %s", fault, method, kWay[way]);
     current_test = test;
-    const int found = in_process([&] { child(emulator, fault, name, expected, method); });
+    const int found = in_process([&] { child(emulator, fault, name, expected, method, way); });
     expect(found == NOT_REACHED || found == FAULT_SEEN, "%s",
            found > FAULT_SEEN && found <= WRONG_RESULT ? kFinding[found - FAULT_SEEN] : "the process died");
     seen += found == FAULT_SEEN;
     quiet = found == NOT_REACHED ? quiet + 1 : 0;
-    if (quiet == 3) break; /* one quiet call may be one that does not matter */
+    if (quiet == 3 || (from && quiet == 1)) break; /* one quiet call may be one that does not matter */
+  }
+  return seen;
+}
+
+/* What a cut call does more often than one of one part, or alone. */
+bool of_parts(const char *function) {
+  for (const char *start : {"cuMem", "cuStream", "cuEvent", "cuLaunch"}) {
+    if (strncmp(function, start, strlen(start)) == 0) return true;
+  }
+  return false;
+}
+
+/* In a call of one part, and in a cut one, where a fault that stays is tried as well. */
+void fail_everywhere(const Emulator &emulator, const char *function, int code, leet_status expected, const char *name,
+                     int method) {
+  int seen = fail_each_call(emulator, function, code, expected, name, method, WHOLE, false);
+  if (of_parts(function)) {
+    seen += fail_each_call(emulator, function, code, expected, name, method, IN_PARTS, false) +
+            fail_each_call(emulator, function, code, expected, name, method, IN_PARTS, true);
+  }
+  if (strcmp(function, "cuStreamSynchronize") == 0 || strcmp(function, "cuLaunchKernel") == 0) {
+    seen += fail_each_call(emulator, function, code, expected, name, method, ON_DEVICE, false);
   }
   current_test = function;
   expect(seen > 0 || harmless(function), "no call of it could be made to fail");
@@ -181,13 +262,13 @@ int main() {
     /* block has the most launches; only kernels with more shared memory than any kernel may have unasked set
      * attributes. */
     const int method = strcmp(function, "cuFuncSetAttribute") == 0 ? LEET_METHOD_FLASH : LEET_METHOD_BLOCK;
-    fail_each_call(emulator, function, 999, LEET_DRIVER_ERROR, function, method);
+    fail_everywhere(emulator, function, 999, LEET_DRIVER_ERROR, function, method);
   }
-  fail_each_call(emulator, "cuMemAlloc_v2", 2, LEET_DEVICE_OUT_OF_MEMORY, "bytes of device memory", LEET_METHOD_BLOCK);
-  fail_each_call(emulator, "cuLaunchKernel", 701, LEET_LAUNCH_FAILED, "cuLaunchKernel", LEET_METHOD_BLOCK);
-  fail_each_call(emulator, "cuModuleLoadData", 218, LEET_BAD_KERNEL_IMAGE, "cuModuleLoadData", LEET_METHOD_BLOCK);
-  fail_each_call(emulator, "cuDevicePrimaryCtxRetain", 46, LEET_DEVICE_UNAVAILABLE, "cuDevicePrimaryCtxRetain",
-                 LEET_METHOD_BLOCK);
+  fail_everywhere(emulator, "cuMemAlloc_v2", 2, LEET_DEVICE_OUT_OF_MEMORY, "bytes of device memory", LEET_METHOD_BLOCK);
+  fail_everywhere(emulator, "cuLaunchKernel", 701, LEET_LAUNCH_FAILED, "cuLaunchKernel", LEET_METHOD_BLOCK);
+  fail_everywhere(emulator, "cuModuleLoadData", 218, LEET_BAD_KERNEL_IMAGE, "cuModuleLoadData", LEET_METHOD_BLOCK);
+  fail_everywhere(emulator, "cuDevicePrimaryCtxRetain", 46, LEET_DEVICE_UNAVAILABLE, "cuDevicePrimaryCtxRetain",
+                  LEET_METHOD_BLOCK);
   expect_status(emulator, "DEVICES", "0", LEET_NO_DEVICE, "device");
   expect_status(emulator, "DRIVER", "10020", LEET_DRIVER_TOO_OLD, "10.2");
   expect_status(emulator, "CC", "7.5", LEET_UNSUPPORTED_DEVICE, "7.5");

@@ -4,6 +4,9 @@
 
 #include "../check.h"
 #include "cost.h"
+#include "memory.h"
+#include "on_device.h"
+#include "pieces.h"
 #include "stage.h"
 
 namespace leet {
@@ -34,46 +37,50 @@ leet_status supports(leet_params *p, const Problem &x, int index) {
   return status == LEET_OK ? method_supports(p, x, *device) : status;
 }
 
+/* Host arrays cross the bus. 25 GB/s is what pinned memory reaches over PCIe 4 x16; the rest is the latency of the
+ * calls around the copies. Modelled, not measured. */
+const double kBusBytesPerSecond = 25e9, kBusSeconds = 20e-6;
+
 Cost cost(const Problem &x, int index) {
   leet_params unheard = {};
   Device *device;
   if (open_device(&unheard, index, &device) != LEET_OK) return {0, 0, 0, 1e300};
-  return cuda_cost(x, *device);
+  Cost c = cuda_cost(x, *device);
+  if (!x.on_device) {
+    c.seconds += c.bytes / kBusBytesPerSecond + kBusSeconds;
+    c.workspace = staged_bytes(x, *device);
+  }
+  return c;
 }
 
 leet_status run(leet_params *p, const Problem &x, int index) {
   if ((x.B == 0 || x.N == 0) && x.final_state == nullptr) return LEET_OK; /* nothing to write */
-  Work work = {};
-  work.p = p;
-  work.problem = &x;
-  leet_status status = open_device(p, index, &work.device);
+  Device *device;
+  leet_status status = open_device(p, index, &device);
   if (status != LEET_OK) return status;
-  const Current current(*work.device);
+  const Current current(*device);
   status = current.status(p);
   if (status != LEET_OK) return status;
-  const bool queued = x.on_device && x.stream != 0; /* the caller waits for its own stream */
-  work.stream = queued ? (CUstream)x.stream : work.device->stream;
-  shape_args(x, *work.device, &work.args);
-  Stage stage(&work);
-  status = stage.lengths();
-  if (status != LEET_OK) return status;
-  if (x.on_device) {
-    use_device_arrays(&work);
-  } else {
-    status = stage.in();
-    if (status != LEET_OK) return status;
-  }
-  status = run_method(&work);
+  if (!x.on_device) return run_staged(p, device, x);
+  const bool queued = x.stream != 0; /* the caller waits for its own stream */
+  const CUstream stream = queued ? (CUstream)x.stream : device->stream;
+  status = queue_on_device(p, device, stream, x, nullptr);
   if (status != LEET_OK || queued) return status;
-  if (!x.on_device) return stage.out();
-  LEET_TRY_DRIVER(p, *work.device->driver, "running the kernels", cuStreamSynchronize, work.stream);
+  LEET_TRY_DRIVER(p, *device->driver, "running the kernels", cuStreamSynchronize, stream);
   return LEET_OK;
+}
+
+/* Device blocks and pinned pieces. */
+uint64_t kept() { return blocks_kept() + pieces_kept(); }
+
+void release_kept() {
+  pieces_release_kept();
+  blocks_release_kept();
 }
 
 }  // namespace
 
-const Backend cuda_backend = {LEET_DEVICE_CUDA, "cuda", describe, device_count, info,
-                              supports,         cost,   run,      blocks_kept,  blocks_release_kept,
-                              &device_memory};
+const Backend cuda_backend = {LEET_DEVICE_CUDA, "cuda",        describe, device_count, info, supports, cost, run, kept,
+                              release_kept,     &device_memory};
 
 }  // namespace leet

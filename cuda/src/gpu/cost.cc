@@ -1,6 +1,8 @@
 #include "cost.h"
 
 #include "../registry.h"
+#include "flash_plan.h"
+#include "peaks.h"
 #include "work.h"
 
 namespace leet {
@@ -8,21 +10,12 @@ namespace gpu {
 
 namespace {
 
-/* Peaks of an H100 SXM, scaled by multiprocessors; published figures, see docs/cuda-kernels.md. */
-const double kMultiprocessors = 132;
-const double kBytesPerSecond = 3.35e12;
-const double kVectorFlops = 67e12;                       /* float32 outside the tensor cores */
-const double kTensorFlops[3] = {165e12, 494e12, 989e12}; /* by dtype: 3xTF32, tf32, bf16 */
-const double kLaunchSeconds = 4e-6;
-const double kChunkSeconds = 2e-6; /* latency of one chunk of a block that goes over chunks in order */
-
 struct MethodCost {
   double (*flops)(double N, double dk, double dv);   /* of one head of N tokens */
   double (*traffic)(double N, double dk, double dv); /* workspace read and written by one head, bytes */
   double share;                                      /* of the peak that the kernels are taken to reach */
   double launches;
-  bool tensor;     /* its products run on tensor cores */
-  bool sequential; /* the chunks of a head, or of its segment, one after the other */
+  double chunk_seconds; /* for the kChunk tokens of a block that takes them in order, 0 where chunks run side by side */
 };
 
 double linear_flops(double N, double dk, double dv) { return 4 * N * dk * dv; }
@@ -42,13 +35,13 @@ double recursion_traffic(double N, double dk, double dv) { return levels(N) * (N
 double fleet_traffic(double N, double dk, double dv) { return 2 * N * dv * 4 * (dk + 31) / 32; }
 
 const MethodCost costs[kMethods] = {
-    {square_flops, no_traffic, 0.4, 2, false, false},            /* vanilla */
-    {linear_flops, no_traffic, 0.2, 1, false, true},             /* recurrent */
-    {chunk_flops, block_traffic, 0.4, 3, false, false},          /* block */
-    {recursion_flops, recursion_traffic, 0.4, 12, false, false}, /* recursion */
-    {chunk_flops, no_traffic, 0.3, 1, false, true},              /* lightning */
-    {linear_flops, fleet_traffic, 0.3, 2, false, true},          /* fleet */
-    {chunk_flops, no_traffic, 0.4, 1, true, true},               /* flash */
+    {square_flops, no_traffic, 0.4, 2, 0},            /* vanilla */
+    {linear_flops, no_traffic, 0.2, 1, 6e-6},         /* recurrent */
+    {chunk_flops, block_traffic, 0.4, 3, 0},          /* block */
+    {recursion_flops, recursion_traffic, 0.4, 12, 0}, /* recursion */
+    {chunk_flops, no_traffic, 0.3, 1, 6e-6},          /* lightning */
+    {linear_flops, fleet_traffic, 0.3, 2, 6e-6},      /* fleet */
+    {chunk_flops, no_traffic, 0.5, 1, 0},             /* flash: N = 1 only, the rest has a plan of its own */
 };
 
 }  // namespace
@@ -64,16 +57,15 @@ Cost cuda_cost(const Problem &x, const Device &device) {
   c.bytes = tokens * dtype_bytes(x.dtype) * ((double)x.H + (double)x.Hkv) * (dk + dv) +
             heads * dk * dv * 4 * ((x.initial_state ? 1 : 0) + 1);
   c.workspace = (double)(sizes.states + sizes.totals + sizes.reach + sizes.outputs);
-  Args shape = {};
-  shape_args(x, device, &shape);
-  const double segments = (double)shape.segments;
-  const double again = tokens * dtype_bytes(x.dtype) * (double)x.Hkv * (dk + dv) * (segments - 1) / segments;
-  const double peak = m.tensor ? kTensorFlops[x.dtype] : kVectorFlops;
-  const double compute = c.flops / (peak * m.share * size);
-  const double memory = (c.bytes + again + heads * m.traffic(length, dk, dv)) / (kBytesPerSecond * size);
-  const double chain = m.sequential ? length / kChunk / segments * kChunkSeconds : 0;
+  if (x.method == LEET_METHOD_FLASH && !one_step(x)) {
+    c.seconds = flash_plan(x, device, longest_of(x)).seconds;
+    return c;
+  }
+  const double compute = c.flops / (kVectorFlops * m.share * size);
+  const double memory = (c.bytes + heads * m.traffic(length, dk, dv)) / (kBytesPerSecond * kMemoryShare * size);
+  const double chain = one_step(x) ? 0 : length / kChunk * m.chunk_seconds;
   const double busy = compute > memory ? compute : memory;
-  c.seconds = (busy > chain ? busy : chain) + (m.launches + (segments > 1 ? 1 : 0)) * kLaunchSeconds;
+  c.seconds = (busy > chain ? busy : chain) + m.launches * kLaunchSeconds;
   return c;
 }
 

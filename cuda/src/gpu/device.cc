@@ -37,7 +37,8 @@ leet_status ask(leet_params *p, Device *d) {
   } wanted[] = {{kAttributeMultiprocessors, &d->multiprocessors},
                 {kAttributeMajor, &d->major},
                 {kAttributeMinor, &d->minor},
-                {kAttributeSharedOptIn, &d->shared_bytes}};
+                {kAttributeSharedOptIn, &d->shared_bytes},
+                {kAttributeSharedTotal, &d->shared_total}};
   for (const auto &w : wanted) {
     LEET_TRY_DRIVER(p, driver, "asking for the device's limits", cuDeviceGetAttribute, w.value, w.attribute, d->handle);
   }
@@ -54,14 +55,18 @@ leet_status open_locked(leet_params *p, Device *d) {
                   "device: expected a GPU of compute capability 8.0 or later, got %d.%d (%.64s)", d->major, d->minor,
                   d->name);
   }
-  /* Retained once for the life of the process: a context that failed to get a stream is kept for the next try. */
+  /* For the life of the process: what one try got is kept for the next where it failed to get the rest. */
   if (d->context == nullptr) {
     LEET_TRY_DRIVER(p, *d->driver, "opening the device", cuDevicePrimaryCtxRetain, &d->context, d->handle);
   }
   const Current current(*d);
   const leet_status made_current = current.status(p);
   if (made_current != LEET_OK) return made_current;
-  LEET_TRY_DRIVER(p, *d->driver, "opening the device", cuStreamCreate, &d->stream, kStreamNonBlocking);
+  CUstream *const streams[] = {&d->stream, &d->inward, &d->outward};
+  for (CUstream *stream : streams) {
+    if (*stream != nullptr) continue;
+    LEET_TRY_DRIVER(p, *d->driver, "opening the device", cuStreamCreate, stream, kStreamNonBlocking);
+  }
   d->open = true;
   return LEET_OK;
 }
@@ -83,6 +88,8 @@ leet_status find_locked(leet_params *p, Device *d, Kernel kernel) {
   LEET_TRY_DRIVER(p, driver, row.symbol, cuModuleGetFunction, &function, *module, row.symbol);
   if (row.dynamic_bytes > 0) {
     LEET_TRY_DRIVER(p, driver, row.symbol, cuFuncSetAttribute, function, kFunctionDynamicShared, row.dynamic_bytes);
+    /* As many blocks as fit: left to itself the driver may keep the memory for the first-level cache. */
+    LEET_TRY_DRIVER(p, driver, row.symbol, cuFuncSetAttribute, function, kFunctionSharedCarveout, 100);
   }
   d->functions[kernel] = function;
   return LEET_OK;

@@ -1,4 +1,4 @@
-/* One CUDA device: its primary context, a stream, the kernels loaded so far. */
+/* One CUDA device: its primary context, its streams, the kernels loaded so far. */
 #ifndef LEET_GPU_DEVICE_H
 #define LEET_GPU_DEVICE_H
 
@@ -12,10 +12,12 @@ struct Device {
   const Driver *driver;
   int index;
   CUdevice handle;
-  CUcontext context; /* the primary one, which every framework shares */
-  CUstream stream;   /* the library's own */
+  CUcontext context;        /* the primary one, which every framework shares */
+  CUstream stream;          /* the library's own: kernels, and copies that nothing is to overlap with */
+  CUstream inward, outward; /* copies beside the kernels: to the device, to the host */
   int multiprocessors, major, minor;
   int shared_bytes; /* most shared memory of a block */
+  int shared_total; /* shared memory of a multiprocessor, bytes */
   uint64_t memory;  /* bytes */
   char name[128];
   CUmodule modules[kModules];

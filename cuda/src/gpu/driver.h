@@ -18,14 +18,19 @@ typedef struct CUctx_st *CUcontext;
 typedef struct CUmod_st *CUmodule;
 typedef struct CUfunc_st *CUfunction;
 typedef struct CUstream_st *CUstream;
+typedef struct CUevent_st *CUevent;
 
 enum {
   kAttributeMultiprocessors = 16, /* CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT */
   kAttributeMajor = 75,           /* CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR */
   kAttributeMinor = 76,           /* CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR */
+  kAttributeSharedTotal = 81,     /* CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR */
   kAttributeSharedOptIn = 97,     /* CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN */
+  kFunctionSharedCarveout = 9,    /* CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, percent */
   kFunctionDynamicShared = 8,     /* CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES */
   kStreamNonBlocking = 1,         /* CU_STREAM_NON_BLOCKING */
+  kStreamPerThread = 2,           /* CU_STREAM_PER_THREAD: one handle, another stream in every thread */
+  kEventDisableTiming = 2,        /* CU_EVENT_DISABLE_TIMING */
 };
 
 struct Driver {

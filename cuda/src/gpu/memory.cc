@@ -11,7 +11,7 @@ namespace gpu {
 struct Record {
   Record *next;
   Device *device;
-  CUstream stream;
+  uintptr_t stream; /* whose work may use it next: see stream_key */
   CUdeviceptr address;
   uint64_t bytes;
 };
@@ -19,14 +19,20 @@ struct Record {
 namespace {
 
 const CUresult kOutOfMemory = 2; /* CUDA_ERROR_OUT_OF_MEMORY */
+const uint64_t kLargestRounded = 1ull << 40;
 
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* guards the lists */
 Record *kept;                                      /* blocks that no call holds */
 Record *named;                                     /* what allocate_named gave and free_named has not yet taken back */
 
+/* The per-thread default stream is one handle for as many streams as there are threads. */
+uintptr_t stream_key(CUstream stream) {
+  return (uintptr_t)stream == kStreamPerThread ? (uintptr_t)pthread_self() : (uintptr_t)stream;
+}
+
 /* The smallest kept block of at least `bytes` for that stream; without one, the largest smaller one goes to *outgrown,
- * so that growing shapes do not pile up blocks nobody can use. */
-Record *take_kept(const Device *device, CUstream stream, uint64_t bytes, Record **outgrown) {
+ * so that growing shapes do not pile up blocks nobody can use. With nullptr it stays. */
+Record *take_kept(const Device *device, uintptr_t stream, uint64_t bytes, Record **outgrown) {
   Record **best = nullptr, **small = nullptr;
   for (Record **link = &kept; *link; link = &(*link)->next) {
     const Record *r = *link;
@@ -38,7 +44,7 @@ Record *take_kept(const Device *device, CUstream stream, uint64_t bytes, Record 
     }
   }
   Record **link = best ? best : small;
-  if (link == nullptr) return nullptr;
+  if (link == nullptr || (best == nullptr && outgrown == nullptr)) return nullptr;
   Record *found = *link;
   *link = found->next;
   if (best) return found;
@@ -72,7 +78,7 @@ leet_status free_record(leet_params *p, Record *record, Record **list) {
 }
 
 /* Device memory with its record; one more try after giving back what no call holds. */
-leet_status new_record(leet_params *p, Device *device, CUstream stream, uint64_t bytes, const char *what,
+leet_status new_record(leet_params *p, Device *device, uintptr_t stream, uint64_t bytes, const char *what,
                        Record **out) {
   const Driver &driver = *device->driver;
   Record *record = (Record *)allocate(sizeof(Record));
@@ -107,13 +113,19 @@ leet_status new_record(leet_params *p, Device *device, CUstream stream, uint64_t
 
 leet_status Block::take(leet_params *p, Device *device, CUstream stream, uint64_t bytes, const char *what) {
   if (bytes == 0) return LEET_OK;
+  /* A call on the caller's stream must not wait, and the driver frees only when the device is idle. Powers of two keep
+   * what then piles up below the largest block. */
+  const bool waits = stream == device->stream || stream == device->inward;
   Record *outgrown = nullptr;
   pthread_mutex_lock(&mutex);
-  record_ = take_kept(device, stream, bytes, &outgrown);
+  record_ = take_kept(device, stream_key(stream), bytes, waits ? &outgrown : nullptr);
   pthread_mutex_unlock(&mutex);
   leet_params unheard = {};
   if (outgrown) free_record(&unheard, outgrown, &kept);
-  return record_ ? LEET_OK : new_record(p, device, stream, bytes, what, &record_);
+  if (record_) return LEET_OK;
+  uint64_t rounded = 256;
+  while (rounded < bytes && rounded < kLargestRounded) rounded *= 2;
+  return new_record(p, device, stream_key(stream), waits || rounded < bytes ? bytes : rounded, what, &record_);
 }
 
 Block::~Block() {
@@ -145,7 +157,7 @@ void blocks_release_kept() {
 
 leet_status allocate_named(leet_params *p, Device *device, uint64_t bytes, CUdeviceptr *address) {
   Record *record = nullptr;
-  const leet_status status = new_record(p, device, nullptr, bytes ? bytes : 1, "a tensor", &record);
+  const leet_status status = new_record(p, device, 0, bytes ? bytes : 1, "a tensor", &record);
   if (status != LEET_OK) return status;
   *address = record->address;
   push(&named, record);

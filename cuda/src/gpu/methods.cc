@@ -2,6 +2,7 @@
 #include <limits.h>
 
 #include "../check.h"
+#include "flash_plan.h"
 #include "work.h"
 
 namespace leet {
@@ -53,7 +54,7 @@ leet_status vanilla(Work *w) {
 
 leet_status recurrent(Work *w) {
   const Problem &x = *w->problem;
-  if (x.N == 1 && x.cu_seqlens == nullptr) return launch(w, typed(*w, k_decode_f32), heads_of(x) * ceil_div(x.dv, 32));
+  if (one_step(x)) return launch(w, typed(*w, k_decode_f32), heads_of(x) * ceil_div(x.dv, 32));
   const struct {
     int dk, columns;
     Kernel kernel;
@@ -109,55 +110,6 @@ leet_status fleet(Work *w) {
   return launch(w, typed(*w, k_fleet_sum_f32), heads_of(x) * w->args.chunks);
 }
 
-/* A shape of flash.cuh: dk up to, columns of dv per block, both kernels, tokens per chunk, blocks that a multiprocessor
- * holds. */
-struct FlashRow {
-  int dk, columns;
-  Kernel outputs, states;
-  int chunk[3]; /* by dtype */
-  int resident;
-};
-const FlashRow flash_rows[] = {
-    {32, 64, k_flash_k32_f32, k_flash_states_k32_f32, {32, 64, 64}, 2},
-    {64, 64, k_flash_k64_f32, k_flash_states_k64_f32, {32, 64, 64}, 2},
-    {128, 64, k_flash_k128_f32, k_flash_states_k128_f32, {32, 32, 64}, 2},
-    {256, 64, k_flash_k256_f32, k_flash_states_k256_f32, {32, 32, 32}, 1},
-};
-/* More columns read q and k fewer times, and need more shared memory. */
-const FlashRow flash_wide_rows[] = {
-    {64, 128, k_flash_wide_k64_f32, k_flash_states_wide_k64_f32, {32, 64, 64}, 1},
-    {128, 128, k_flash_wide_k128_f32, k_flash_states_wide_k128_f32, {32, 32, 64}, 1},
-};
-
-const int64_t kSegmentChunks = 4; /* fewer are not worth the pass over keys and values that finds their state */
-
-int64_t most_segments(const FlashRow &row, const Problem &x, int64_t longest) {
-  const int64_t most = ceil_div(longest, row.chunk[x.dtype]) / kSegmentChunks;
-  return most < 1 ? 1 : most;
-}
-
-/* The wide shape where it fits and still fills the device. */
-const FlashRow &flash_row(const Problem &x, const Device &device, int64_t longest) {
-  for (const FlashRow &row : flash_wide_rows) {
-    if (x.dv <= 64 || x.dk > row.dk) continue;
-    const int64_t blocks = heads_of(x) * ceil_div(x.dv, row.columns) * most_segments(row, x, longest);
-    const bool fits = kernel_rows[row.outputs + x.dtype].dynamic_bytes <= device.shared_bytes;
-    if (fits && blocks >= device.multiprocessors) return row;
-    break;
-  }
-  const FlashRow *row = flash_rows;
-  while (row->dk < x.dk) row++;
-  return *row;
-}
-
-/* Segments per head: until the device is full, and not beyond. */
-int64_t flash_segments(const FlashRow &row, const Problem &x, const Device &device, int64_t longest) {
-  const int64_t blocks = heads_of(x) * ceil_div(x.dv, row.columns), room = device.multiprocessors * row.resident;
-  const int64_t wanted = blocks > 0 ? room / blocks : 1, most = most_segments(row, x, longest);
-  const int64_t segments = wanted < most ? wanted : most;
-  return segments < 1 ? 1 : segments;
-}
-
 bool divides(const void *base, const Step &s, int bytes) {
   return ((uintptr_t)base | (uintptr_t)(s.batch * bytes) | (uintptr_t)(s.head * bytes) | (uintptr_t)(s.time * bytes)) %
              16 ==
@@ -166,13 +118,16 @@ bool divides(const void *base, const Step &s, int bytes) {
 
 leet_status flash(Work *w) {
   const Problem &x = *w->problem;
-  if (x.N == 1 && x.cu_seqlens == nullptr) return recurrent(w);
-  const FlashRow &row = flash_row(x, *w->device, w->args.longest);
+  if (one_step(x)) return recurrent(w);
+  const FlashRow &row = *flash_plan(x, *w->device, w->args.longest).row;
   const int64_t grid = heads_of(x) * ceil_div(x.dv, row.columns);
   const int bytes = dtype_bytes(x.dtype);
   Args &a = w->args;
   a.aligned = divides(a.q, a.q_step, bytes) && divides(a.k, a.k_step, bytes) && divides(a.v, a.v_step, bytes);
-  if (a.segments > 1) LEET_LAUNCH(w, typed(*w, row.states), grid * (a.segments - 1));
+  if (a.segments > 1) {
+    LEET_LAUNCH(w, typed(*w, row.states), grid * (a.segments - 1));
+    LEET_LAUNCH(w, k_flash_scan, heads_of(x) * state_tiles(x));
+  }
   return launch(w, typed(*w, row.outputs), grid * a.segments);
 }
 
@@ -190,16 +145,21 @@ const MethodRow rows[] = {
 
 }  // namespace
 
+bool one_step(const Problem &x) { return x.N == 1 && x.cu_seqlens == nullptr; }
+
+int64_t longest_of(const Problem &x) {
+  if (x.cu_seqlens == nullptr) return x.N;
+  int64_t longest = 0;
+  for (int64_t s = 0; s < x.sequences; s++) {
+    const int64_t length = x.cu_seqlens[s + 1] - x.cu_seqlens[s];
+    longest = length > longest ? length : longest;
+  }
+  return longest;
+}
+
 void shape_args(const Problem &x, const Device &device, Args *a) {
   const bool ragged = x.sequences != x.B || x.cu_seqlens != nullptr;
-  int64_t longest = x.N;
-  if (x.cu_seqlens) {
-    longest = 0;
-    for (int64_t s = 0; s < x.sequences; s++) {
-      const int64_t length = x.cu_seqlens[s + 1] - x.cu_seqlens[s];
-      longest = length > longest ? length : longest;
-    }
-  }
+  const int64_t longest = longest_of(x);
   a->N = x.N;
   a->H = (int)x.H;
   a->Hkv = (int)x.Hkv;
@@ -212,7 +172,7 @@ void shape_args(const Problem &x, const Device &device, Args *a) {
   a->tokens = x.B * x.N;
   a->longest = longest;
   a->segments = 1;
-  if (x.method == LEET_METHOD_FLASH) a->segments = flash_segments(flash_row(x, device, longest), x, device, longest);
+  if (x.method == LEET_METHOD_FLASH) a->segments = flash_plan(x, device, longest).segments;
 }
 
 Sizes sizes_of(const Problem &x, const Device &device) {

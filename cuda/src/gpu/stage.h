@@ -1,44 +1,26 @@
-/* Host arrays to the device and back. */
+/* A call on host arrays: part by part through the device.
+ *
+ *   to the device   part i+1      the caller's thread fills pinned pieces, stream `inward` copies
+ *   kernels         part i        stream `stream`
+ *   to the host     part i-1      stream `outward` copies, the caller's thread empties the pieces
+ *
+ * Events order a part's three steps; the host waits for the outputs of part i-1 before it fills their device memory
+ * with part i+1, so that two sets of device arrays are all there is. A call of one part uses one stream. */
 #ifndef LEET_GPU_STAGE_H
 #define LEET_GPU_STAGE_H
 
-#include "work.h"
+#include "../problem.h"
+#include "device.h"
 
 namespace leet {
 namespace gpu {
 
-/* Device copies of the arrays of one call. The copies are queued; the destructor waits for them. */
-class Stage {
- public:
-  explicit Stage(Work *work) : work_(work), bounces_(nullptr), out_bounce_(nullptr), state_bounce_(nullptr) {}
-  ~Stage();
-  Stage(const Stage &) = delete;
-  Stage &operator=(const Stage &) = delete;
+/* Runs the problem and waits for the end. The device's context is current. A failure leaves final_state untouched, and
+ * o as well if the outputs of the call fit into the pieces; otherwise o may hold results of earlier parts. */
+leet_status run_staged(leet_params *p, Device *device, const Problem &problem);
 
-  /* cu_seqlens, which is host memory always. */
-  leet_status lengths();
-  /* All host arrays in, memory for the outputs; fills the pointers and steps of work->args. */
-  leet_status in();
-  /* Waits for the kernels, then copies the outputs back. Nothing of the caller's is written before both arrived. */
-  leet_status out();
-
- private:
-  leet_status copy_in(Block *block, const void *host, uint64_t bytes, const char *what);
-  leet_status input(Block *block, const char *what, const void *host, const Strides &strides, int64_t heads,
-                    int64_t dim, int element_bytes, const void **address, Step *step);
-  leet_status outputs();
-  /* Host memory that lives as long as the stage. */
-  void *bounce(uint64_t bytes);
-
-  Work *work_;
-  Block cu_, q_, k_, v_, decay_, state_in_, o_, state_out_;
-  struct Bounce *bounces_;
-  void *out_bounce_;   /* dense [B,H,N,dv], where the caller's o has gaps */
-  void *state_bounce_; /* the final state */
-};
-
-/* As they are, for arrays that are on the device already. */
-void use_device_arrays(Work *work);
+/* Bytes that run_staged takes beside the caller's arrays, most of them on the device. */
+double staged_bytes(const Problem &problem, const Device &device);
 
 }  // namespace gpu
 }  // namespace leet

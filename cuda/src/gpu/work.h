@@ -24,6 +24,12 @@ struct Sizes {
 };
 Sizes sizes_of(const Problem &problem, const Device &device);
 
+/* A decode step: one token of every sequence, by a kernel of its own in the methods that keep a state. */
+bool one_step(const Problem &problem);
+
+/* Tokens of the longest sequence. */
+int64_t longest_of(const Problem &problem);
+
 /* Fills everything of *args that is not a pointer. */
 void shape_args(const Problem &problem, const Device &device, Args *args);
 
