@@ -1,5 +1,5 @@
 /** libleet.so through Deno.dlopen. Works with `--allow-ffi=<file>` alone. @module */
-import { type Library, type Memory, type NativeFunction, parameterTypes } from "./native.ts";
+import { type Library, type NativeFunction, parameterTypes, type Place, type Placement } from "./native.ts";
 import { type SymbolName, SYMBOLS } from "./symbols.ts";
 
 /**
@@ -7,18 +7,18 @@ import { type SymbolName, SYMBOLS } from "./symbols.ts";
  * Closing would crash a call in flight, so nothing is closed.
  */
 export function denoLibrary(path: string): Library {
-  const open = (name: SymbolName, tensors: "host" | "device", nonblocking: boolean): unknown => {
-    const parameters = parameterTypes(SYMBOLS[name], "buffer", tensors);
+  const open = (name: SymbolName, placement: Placement, nonblocking: boolean): unknown => {
+    const parameters = parameterTypes(SYMBOLS[name], "buffer", placement);
     return Deno.dlopen(path, { [name]: { parameters, result: SYMBOLS[name].result, nonblocking } })
       .symbols[name];
   };
-  let forward: ((...values: Memory[]) => Promise<number>) | undefined;
+  const waiting: { [key: string]: ((...values: (Place | number)[]) => Promise<number>) | undefined } = {};
   return {
     path,
-    symbol: (name, tensors = "host") => open(name, tensors, false) as NativeFunction,
-    forwardAsync(values) {
-      forward ??= open("leet_forward", "host", true) as NonNullable<typeof forward>;
-      return forward(...values);
+    symbol: (name, placement = "host") => open(name, placement, false) as NativeFunction,
+    background(name, placement, values) {
+      const call = waiting[`${name} ${placement}`] ??= open(name, placement, true) as typeof waiting[string];
+      return call!(...values);
     },
   };
 }

@@ -13,9 +13,6 @@ interface Codec {
   write(view: DataView, at: number, value: number): void;
 }
 
-const within = (low: number, high: number) => (value: number): boolean =>
-  Number.isInteger(value) && value >= low && value <= high;
-
 const write64 = (view: DataView, at: number, value: number): void => {
   view.setUint32(at, value >>> 0, true);
   view.setInt32(at + 4, Math.floor(value / TWO_32), true);
@@ -25,28 +22,28 @@ const CODECS: { readonly [type in Scalar]: Codec } = {
   i32: {
     bytes: 4,
     takes: "an integer of 32 bits",
-    accepts: within(-(2 ** 31), 2 ** 31 - 1),
+    accepts: (value) => (value | 0) === value,
     read: (view, at) => view.getInt32(at, true),
     write: (view, at, value) => view.setInt32(at, value, true),
   },
   u32: {
     bytes: 4,
     takes: "an integer of 32 bits >= 0",
-    accepts: within(0, 2 ** 32 - 1),
+    accepts: (value) => (value >>> 0) === value,
     read: (view, at) => view.getUint32(at, true),
     write: (view, at, value) => view.setUint32(at, value, true),
   },
   i64: {
     bytes: 8,
     takes: "an integer of at most 53 bits",
-    accepts: within(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER),
+    accepts: Number.isSafeInteger,
     read: (view, at) => view.getInt32(at + 4, true) * TWO_32 + view.getUint32(at, true),
     write: write64,
   },
   u64: {
     bytes: 8,
     takes: "an integer of at most 53 bits >= 0",
-    accepts: within(0, Number.MAX_SAFE_INTEGER),
+    accepts: (value) => Number.isSafeInteger(value) && value >= 0,
     read: (view, at) => view.getUint32(at + 4, true) * TWO_32 + view.getUint32(at, true),
     write: write64,
   },
@@ -105,15 +102,20 @@ export class Struct<L extends StructLayout> {
 
   /** Reads a number. */
   get(field: NumberField<L>, index: number = 0): number {
-    const [codec, at] = this.#locate(field, index);
-    return codec.read(this.#view, at);
+    const layout = this.#locate(field, index), codec = CODECS[layout.type as Scalar];
+    return codec.read(this.#view, layout.offset + index * codec.bytes);
   }
 
   /** Writes a number. Throws LeetError INVALID_ARGUMENT, naming the field, for one that its C type cannot hold. */
   set(field: NumberField<L>, value: number, index: number = 0): void {
-    const [codec, at] = this.#locate(field, index);
+    const layout = this.#locate(field, index), codec = CODECS[layout.type as Scalar];
     if (!codec.accepts(value)) throw wrongArgument(field, codec.takes, value);
-    codec.write(this.#view, at, value);
+    codec.write(this.#view, layout.offset + index * codec.bytes, value);
+  }
+
+  /** Writes all 64 bits of an address or a handle. */
+  setBits(field: NumberField<L>, value: bigint): void {
+    this.#view.setBigUint64(this.#locate(field, 0).offset, value, true);
   }
 
   /** Writes the first elements of an array. */
@@ -127,12 +129,11 @@ export class Struct<L extends StructLayout> {
     return cText(this.bytes.subarray(offset, offset + count));
   }
 
-  #locate(field: string, index: number): [codec: Codec, at: number] {
+  #locate(field: string, index: number): FieldLayout {
     const layout: FieldLayout = this.#layout.fields[field];
-    const codec = CODECS[layout.type as Scalar];
-    if (!within(0, layout.count - 1)(index)) {
+    if (!(Number.isInteger(index) && index >= 0 && index < layout.count)) {
       throw wrongArgument(field, `an index below ${layout.count}`, index);
     }
-    return [codec, layout.offset + index * codec.bytes];
+    return layout;
   }
 }

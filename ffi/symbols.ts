@@ -89,6 +89,7 @@ export const LEET_DECAY_LOG = 2;
 export const LEET_DECAY_LOG_GATES = 3;
 
 export const LEET_FLAG_DEVICE_POINTERS = 1;
+export const LEET_FLAG_HOST_DECAY = 2;
 
 export const LEET_LAYOUT_BHND = 0;
 export const LEET_LAYOUT_BNHD = 1;
@@ -221,6 +222,30 @@ export const SYMBOLS = {
     ],
     result: "i32",
   },
+  leet_device_write_start: {
+    parameters: [
+      "i32", // int32_t device_index
+      "u64", // uint64_t address
+      "array", // const void *from
+      "u64", // uint64_t bytes
+      "buffer", // char *message
+      "i32", // int32_t message_bytes
+      "buffer", // uint64_t *job
+    ],
+    result: "i32",
+  },
+  leet_device_read_start: {
+    parameters: [
+      "i32", // int32_t device_index
+      "array", // void *to
+      "u64", // uint64_t address
+      "u64", // uint64_t bytes
+      "buffer", // char *message
+      "i32", // int32_t message_bytes
+      "buffer", // uint64_t *job
+    ],
+    result: "i32",
+  },
   leet_device_memory: {
     parameters: [
       "i32", // int32_t device_index
@@ -232,6 +257,14 @@ export const SYMBOLS = {
     ],
     result: "i32",
   },
+  leet_machine_peak: {
+    parameters: [
+      "i32", // int32_t threads
+      "buffer", // double *flops_per_s
+      "buffer", // double *bytes_per_s
+    ],
+    result: "i32",
+  },
 } as const satisfies { readonly [name: string]: SymbolSpec };
 
 /** Name of an exported function. */
@@ -239,7 +272,7 @@ export type SymbolName = keyof typeof SYMBOLS;
 
 /** Layout of `leet_params`. */
 export const LEET_PARAMS = {
-  size: 552,
+  size: 560,
   fields: {
     struct_size: { offset: 0, type: "u32", count: 1 },
     method: { offset: 4, type: "i32", count: 1 },
@@ -274,6 +307,8 @@ export const LEET_PARAMS = {
     final_state_len: { offset: 280, type: "u64", count: 1 },
     message: { offset: 288, type: "char", count: 256 },
     stream: { offset: 544, type: "u64", count: 1 },
+    device_used: { offset: 552, type: "i32", count: 1 },
+    device_index_used: { offset: 556, type: "i32", count: 1 },
   },
 } as const satisfies StructLayout;
 
@@ -380,7 +415,39 @@ export const STATUS = [
 ] as const;
 
 /** Name of a status. */
-export type StatusName = (typeof STATUS)[number]["name"];
+export type StatusName =
+  | "OK"
+  | "INVALID_POINTER"
+  | "INVALID_STRUCT_SIZE"
+  | "INVALID_METHOD"
+  | "INVALID_DEVICE"
+  | "INVALID_DTYPE"
+  | "INVALID_LAYOUT"
+  | "INVALID_SHAPE"
+  | "INVALID_STRIDE"
+  | "INVALID_LENGTH"
+  | "INVALID_DECAY"
+  | "INVALID_SCALE"
+  | "INVALID_THREADS"
+  | "INVALID_FLAGS"
+  | "INVALID_CU_SEQLENS"
+  | "INVALID_ALIAS"
+  | "INVALID_ALIGNMENT"
+  | "INVALID_INDEX"
+  | "SIZE_OVERFLOW"
+  | "UNSUPPORTED_DEVICE"
+  | "UNSUPPORTED_SHAPE"
+  | "UNSUPPORTED_ISA"
+  | "OUT_OF_MEMORY"
+  | "NO_DRIVER"
+  | "NO_DEVICE"
+  | "DRIVER_TOO_OLD"
+  | "DEVICE_UNAVAILABLE"
+  | "DEVICE_OUT_OF_MEMORY"
+  | "BAD_KERNEL_IMAGE"
+  | "LAUNCH_FAILED"
+  | "DRIVER_ERROR"
+  | "INTERNAL";
 
 /** Every method without auto: its number, its name in every interface, and its algorithm and source. */
 export const METHODS = [

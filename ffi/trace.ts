@@ -4,12 +4,18 @@ import { environment } from "./runtime.ts";
 
 type Member = (...values: unknown[]) => unknown;
 
+/** JSON has no bigint; ours are addresses. */
+const hexadecimal = (_: string, value: unknown): unknown =>
+  typeof value === "bigint" ? `0x${value.toString(16)}` : value;
+
 function traced(name: string, member: Member): Member {
   return (...values) => {
     const start = performance.now();
     const report = (what: unknown) =>
       console.error(
-        `leet ${name} ${(performance.now() - start).toFixed(3)} ms ${JSON.stringify(what) ?? ""}`,
+        `leet ${name} ${(performance.now() - start).toFixed(3)} ms ${
+          JSON.stringify(what, hexadecimal) ?? ""
+        }`,
       );
     const result = member(...values);
     if (result instanceof Promise) result.then(report, report);

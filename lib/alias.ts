@@ -1,28 +1,40 @@
-/** Which arrays share memory. Two arrays do when their byte ranges in one buffer meet, from first to last element. @module */
+/** Which arrays share memory. Two arrays do when their ranges in one memory meet, from first to last element. @module */
 import { refuse } from "./checks.ts";
 
-/** An array of a call; `data` holds its elements from the first to the last and nothing else around them. */
-export interface Region {
-  readonly argument: string;
-  readonly data: ArrayBufferView | null;
+/** Bytes begin .. end-1 of a memory: a buffer of the host, or a device by its name. */
+export interface Range {
+  readonly memory: unknown;
+  readonly begin: number | bigint;
+  readonly end: number | bigint;
 }
 
-function meet(a: ArrayBufferView, b: ArrayBufferView): boolean {
-  return a.byteLength > 0 && b.byteLength > 0 && a.buffer === b.buffer &&
-    a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+/** An array of a call; null where it is left out. */
+export interface Region {
+  readonly argument: string;
+  readonly range: Range | null;
+}
+
+/** The bytes of a view; null for none. */
+export function rangeOf(view: ArrayBufferView | null): Range | null {
+  if (view === null) return null;
+  return { memory: view.buffer, begin: view.byteOffset, end: view.byteOffset + view.byteLength };
+}
+
+function meet(a: Range, b: Range): boolean {
+  return a.memory === b.memory && a.begin < a.end && b.begin < b.end && a.begin < b.end && b.begin < a.end;
 }
 
 /** Whether two arrays are the same memory. */
-export function sameMemory(a: ArrayBufferView, b: ArrayBufferView): boolean {
-  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
+export function sameMemory(a: Range | null, b: Range | null): boolean {
+  return a !== null && b !== null && a.memory === b.memory && a.begin === b.begin && a.end === b.end;
 }
 
 /** Refuses outputs that share memory with an input or another output. */
 export function checkAliases(inputs: readonly Region[], outputs: readonly Region[]): void {
   outputs.forEach((output, index) => {
-    if (output.data === null) return;
+    if (output.range === null) return;
     for (const other of [...inputs, ...outputs.slice(0, index)]) {
-      if (other.data !== null && meet(output.data, other.data)) {
+      if (other.range !== null && meet(output.range, other.range)) {
         refuse("INVALID_ALIAS", output.argument, "memory of its own", `memory shared with ${other.argument}`);
       }
     }

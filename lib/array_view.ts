@@ -1,21 +1,25 @@
 /** A checked view of an array in memory: what the operator needs to know of q, k, v, o, gates and states. @module */
 import { canHold, dtypeOf } from "./dtype.ts";
-import { refuse } from "./checks.ts";
+import { integerIn, refuse } from "./checks.ts";
 import { show } from "./errors.ts";
 import type { DType, TensorData } from "./types.ts";
 
-/** A strided array whose every element lies inside `data`. */
-export interface ArrayView {
-  readonly data: TensorData;
-  readonly dtype: DType;
+/** Where the elements of a strided array lie in its memory. */
+export interface Geometry {
   /** Sizes of the axes. */
   readonly shape: readonly number[];
   /** Elements between neighbours along each axis, >= 0. */
   readonly stride: readonly number[];
-  /** Index of the first element in `data`. */
+  /** Index of the first element in the memory. */
   readonly offset: number;
   /** Elements from the first to one past the last; 0 when there is none. */
   readonly span: number;
+}
+
+/** A strided array whose every element lies inside `data`. */
+export interface ArrayView<D = TensorData> extends Geometry {
+  readonly data: D;
+  readonly dtype: DType;
 }
 
 /** Names of storage types as other array libraries give them. ndarray calls the type of a Uint16Array uint16. */
@@ -99,12 +103,17 @@ export function checkShape(value: unknown, argument: string): number[] {
   return shape;
 }
 
-function checkDtype(given: unknown, data: TensorData, argument: string): DType {
-  const natural = dtypeOf(data) as DType;
-  if (given === undefined) return natural;
+/** A storage type by its name here or in another array library. */
+export function checkDtypeName(given: unknown, argument: string): DType {
   if (typeof given !== "string") refuse("INVALID_ARGUMENT", argument, "a dtype as a string", show(given));
   const dtype = Object.hasOwn(DTYPE_NAMES, given) ? DTYPE_NAMES[given] : undefined;
   if (dtype === undefined) refuse("INVALID_DTYPE", argument, "dtype f32, f16 or bf16", show(given));
+  return dtype;
+}
+
+function checkDtype(given: unknown, data: TensorData, argument: string): DType {
+  if (given === undefined) return dtypeOf(data) as DType;
+  const dtype = checkDtypeName(given, argument);
   if (!canHold(data, dtype)) refuse("INVALID_DTYPE", argument, `data that holds ${dtype}`, show(data));
   return dtype;
 }
@@ -167,6 +176,24 @@ export function viewOf(value: unknown, argument: string, rules: ViewRules = {}):
   const elements = data as TensorData;
   checkBuffer(elements as ArrayBufferView, argument, rules.outlives ?? false);
   const dtype = checkDtype(givenDtype, elements, argument);
+  const geometry = checkGeometry(givenShape, givenStride, givenOffset, argument, rules);
+  const { shape, offset, span } = geometry;
+  const exact = givenStride === undefined && givenOffset === undefined;
+  if (exact ? elements.length !== span : elements.length < offset + span) {
+    const wanted = exact ? `${span} elements` : `at least ${offset + span} elements`;
+    refuse("INVALID_LENGTH", argument, `${wanted} for shape ${show(shape)}`, String(elements.length));
+  }
+  return { data: elements, dtype, ...geometry };
+}
+
+/** Checks a shape, a stride (dense when undefined) and an offset (0 when undefined) as far as they go without data. */
+export function checkGeometry(
+  givenShape: unknown,
+  givenStride: unknown,
+  givenOffset: unknown,
+  argument: string,
+  rules: ViewRules = {},
+): Geometry {
   const shape = checkShape(givenShape, argument);
   if (rules.axes !== undefined && shape.length !== rules.axes.length) {
     refuse("INVALID_SHAPE", argument, `shape [${rules.axes.join(",")}]`, show(shape));
@@ -189,10 +216,22 @@ export function viewOf(value: unknown, argument: string, rules: ViewRules = {}):
       `stride ${show(stride)}`,
     );
   }
-  const exact = givenStride === undefined && givenOffset === undefined;
-  if (exact ? elements.length !== span : elements.length < end) {
-    const wanted = exact ? `${span} elements` : `at least ${end} elements`;
-    refuse("INVALID_LENGTH", argument, `${wanted} for shape ${show(shape)}`, String(elements.length));
-  }
-  return { data: elements, dtype, shape, stride, offset, span };
+  return { shape, stride, offset, span };
+}
+
+/** The indices start .. end-1 along one axis. */
+export function sliceOf(
+  { shape, stride, offset }: Omit<Geometry, "span">,
+  axis: unknown,
+  start: unknown,
+  end: unknown,
+): Omit<Geometry, "span"> {
+  const on = integerIn(axis, "axis", "INVALID_SHAPE", 0, shape.length - 1);
+  const stop = integerIn(end, "end", "INVALID_SHAPE", 0, shape[on]);
+  const from = integerIn(start, "start", "INVALID_SHAPE", 0, stop);
+  return {
+    shape: shape.with(on, stop - from),
+    stride,
+    offset: stop === from ? offset : offset + from * stride[on],
+  };
 }

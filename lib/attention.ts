@@ -4,27 +4,37 @@ import { runtimeName } from "../ffi/runtime.ts";
 import { LEET_OK } from "../ffi/symbols.ts";
 import { checkBuffer } from "./array_view.ts";
 import { refuse } from "./checks.ts";
+import { type DeviceOutputs, discardOutputs, takeDeviceOutputs, toDeviceTensors } from "./device_outputs.ts";
+import { type DeviceProblem, isOnDevice, makeDeviceProblem } from "./device_problem.ts";
+import { type DeviceTensor, during } from "./device_tensor.ts";
 import { errorOfStatus, show } from "./errors.ts";
 import { cheapestReference } from "./explain.ts";
 import type { HeadMethod } from "./head.ts";
 import { methodRow } from "./methods/table.ts";
-import { arraysOf, checkNativeDims, fillParams, methodName, newParams, type Params } from "./native_call.ts";
+import {
+  checkNativeDims,
+  fillDeviceParams,
+  fillParams,
+  newParams,
+  type Params,
+  usedBy,
+} from "./native_call.ts";
 import { type Outputs, takeOutputs, toTensors } from "./outputs.ts";
 import { makeProblem, type Problem } from "./problem.ts";
 import { evaluate, evaluateAsync, type Evaluation, store } from "./reference.ts";
 import { registeredHead } from "./register.ts";
 import type { Tensor } from "./tensor.ts";
-import type { AttentionOptions, TensorLike } from "./types.ts";
+import type { AttentionOptions, DeviceAttentionOptions, TensorLike } from "./types.ts";
 
-/** What {@linkcode linearAttention} returns. */
-export interface AttentionResult {
+/** What {@linkcode linearAttention} returns: host tensors for host arrays, device tensors for device tensors. */
+export interface AttentionResult<T extends Tensor | DeviceTensor = Tensor> {
   /** The output, in the shape of q but with dv as last axis; dtype and layout are those of q. */
-  readonly o: Tensor;
+  readonly o: T;
   /** The state after the last token, f32 [B,H,dk,dv], [S,H,dk,dv] when ragged; only where it was asked for. */
-  readonly finalState?: Tensor;
+  readonly finalState?: T;
   /** The method that ran; what `auto` chose. */
   readonly method: string;
-  /** The device it ran on: `cpu`, `cuda:N` or `reference`. */
+  /** The device it ran on: `cpu`, `cuda:N` or `reference`; what `auto` chose. */
   readonly device: string;
 }
 
@@ -64,12 +74,11 @@ function scriptOf(problem: Problem): Script | null {
   };
 }
 
-/** The outputs of a native call, and the device that it names; fills the params. */
-function prepare(params: Params, problem: Problem): { outputs: Outputs; device: string } {
-  const { device } = problem;
-  const outputs = takeOutputs(problem);
-  fillParams(params, problem, outputs);
-  return { outputs, device: device.kind === "cuda" ? `cuda:${device.index}` : "cpu" };
+/** Refuses what cannot run on device tensors. */
+function checkNativeMethod({ method }: DeviceProblem): void {
+  if (registeredHead(method)) {
+    refuse("UNSUPPORTED_DEVICE", "method", "a built-in method for device tensors", show(method));
+  }
 }
 
 /** One descriptor for all synchronous calls: no two of them are ever in flight. */
@@ -87,7 +96,8 @@ let reused: Params | undefined;
  * @param v [B,Hkv,N,dv] of the same dtype
  * @param options decay, layout, states, device and method; see {@linkcode AttentionOptions}
  * @returns o [B,H,N,dv] of the dtype of q, and what was asked for
- * @throws LeetError with a stable `code` and the name of the `argument`; outputs are then untouched
+ * @throws LeetError with a stable `code` and the name of the `argument`; outputs are then untouched, unless a CUDA device
+ * that was asked for failed (status 4xxx) while they were written
  *
  * @example
  * ```ts
@@ -102,9 +112,42 @@ export function linearAttention(
   q: TensorLike,
   k: TensorLike,
   v: TensorLike,
-  options: AttentionOptions = {},
-): AttentionResult {
-  const problem = makeProblem(q, k, v, options);
+  options?: AttentionOptions,
+): AttentionResult;
+/**
+ * The same on device tensors, all of one device: nothing is copied but host decays, which go to the device for the call.
+ * The results are device tensors, which the caller disposes; where `out` or `outFinalState` is given they are views of
+ * it. Waits for the end of the work unless a `stream` is given; see {@linkcode DeviceAttentionOptions} for what that
+ * obliges the caller to.
+ *
+ * @throws LeetError also INVALID_DEVICE, naming an array that is elsewhere than q, and DISPOSED
+ */
+export function linearAttention(
+  q: DeviceTensor,
+  k: DeviceTensor,
+  v: DeviceTensor,
+  options?: DeviceAttentionOptions,
+): AttentionResult<DeviceTensor>;
+export function linearAttention(
+  q: TensorLike | DeviceTensor,
+  k: TensorLike | DeviceTensor,
+  v: TensorLike | DeviceTensor,
+  options: AttentionOptions | DeviceAttentionOptions = {},
+): AttentionResult | AttentionResult<DeviceTensor> {
+  if (isOnDevice(q, k, v, options)) {
+    const problem = deviceProblem(q, k, v, options, false);
+    const native = openNative();
+    const params = reused ??= newParams();
+    const outputs = takeDeviceOutputs(native, problem);
+    try {
+      const arrays = fillDeviceParams(params, problem, outputs);
+      return finishDevice(problem, params, native.forward(params.bytes, ...arrays), outputs);
+    } catch (error) {
+      discardOutputs(problem, outputs);
+      throw error;
+    }
+  }
+  const problem = makeProblem(q, k, v, options as AttentionOptions);
   const script = scriptOf(problem);
   if (script) {
     const outputs = takeOutputs(problem);
@@ -113,9 +156,9 @@ export function linearAttention(
   checkNativeDims(problem);
   const native = openNative();
   const params = reused ??= newParams();
-  const { outputs, device } = prepare(params, problem);
-  const status = native.forward(params.bytes, ...arraysOf(problem, outputs));
-  return finishNative(problem, params, status, outputs, device);
+  const outputs = takeOutputs(problem);
+  const arrays = fillParams(params, problem, outputs);
+  return finishNative(problem, params, native.forward(params.bytes, ...arrays), outputs);
 }
 
 /**
@@ -126,9 +169,26 @@ export async function linearAttentionAsync(
   q: TensorLike,
   k: TensorLike,
   v: TensorLike,
-  options: AttentionOptions = {},
-): Promise<AttentionResult> {
-  const problem = makeProblem(q, k, v, options, true);
+  options?: AttentionOptions,
+): Promise<AttentionResult>;
+/** The same on device tensors. Their memory outlasts the call even when they are disposed before it ends. */
+export async function linearAttentionAsync(
+  q: DeviceTensor,
+  k: DeviceTensor,
+  v: DeviceTensor,
+  options?: DeviceAttentionOptions,
+): Promise<AttentionResult<DeviceTensor>>;
+export async function linearAttentionAsync(
+  q: TensorLike | DeviceTensor,
+  k: TensorLike | DeviceTensor,
+  v: TensorLike | DeviceTensor,
+  options: AttentionOptions | DeviceAttentionOptions = {},
+): Promise<AttentionResult | AttentionResult<DeviceTensor>> {
+  if (isOnDevice(q, k, v, options)) {
+    const problem = deviceProblem(q, k, v, options, true);
+    return await during(usedIn(problem), onDeviceAsync(problem));
+  }
+  const problem = makeProblem(q, k, v, options as AttentionOptions, true);
   const script = scriptOf(problem);
   if (script) {
     const outputs = takeOutputs(problem);
@@ -139,9 +199,42 @@ export async function linearAttentionAsync(
   checkNativeDims(problem);
   const native = await loadNative();
   const params = newParams();
-  const { outputs, device } = prepare(params, problem);
-  const status = await native.forwardAsync(params.bytes, ...arraysOf(problem, outputs));
-  return finishNative(problem, params, status, outputs, device);
+  const outputs = takeOutputs(problem);
+  const arrays = fillParams(params, problem, outputs);
+  return finishNative(problem, params, await native.forwardAsync(params.bytes, ...arrays), outputs);
+}
+
+function deviceProblem(
+  q: unknown,
+  k: unknown,
+  v: unknown,
+  options: AttentionOptions | DeviceAttentionOptions,
+  outlives: boolean,
+): DeviceProblem {
+  const [a, b, c] = [q, k, v] as DeviceTensor[];
+  const problem = makeDeviceProblem(a, b, c, options as DeviceAttentionOptions, outlives);
+  checkNativeMethod(problem);
+  checkNativeDims(problem);
+  return problem;
+}
+
+/** The tensors of the caller's that a call reads or writes. */
+function usedIn({ q, k, v, decay, initialState, out, outFinalState }: DeviceProblem): DeviceTensor[] {
+  return [q.data, k.data, v.data, decay.source, initialState, out?.data ?? null, outFinalState]
+    .filter((tensor) => tensor !== null);
+}
+
+async function onDeviceAsync(problem: DeviceProblem): Promise<AttentionResult<DeviceTensor>> {
+  const native = await loadNative();
+  const params = newParams();
+  const outputs = takeDeviceOutputs(native, problem);
+  const arrays = fillDeviceParams(params, problem, outputs);
+  try {
+    return finishDevice(problem, params, await native.forwardAsync(params.bytes, ...arrays), outputs);
+  } catch (error) {
+    discardOutputs(problem, outputs);
+    throw error;
+  }
 }
 
 /** Refuses buffers that were transferred away while `reference` gave way: what was read from them is not trustworthy. */
@@ -175,8 +268,17 @@ function finishNative(
   params: Params,
   status: number,
   outputs: Outputs,
-  device: string,
 ): AttentionResult {
   if (status !== LEET_OK) throw errorOfStatus(status, params.text("message"));
-  return { ...toTensors(problem, outputs), method: methodName(params.get("method_used")), device };
+  return { ...toTensors(problem, outputs), ...usedBy(params) };
+}
+
+function finishDevice(
+  problem: DeviceProblem,
+  params: Params,
+  status: number,
+  outputs: DeviceOutputs,
+): AttentionResult<DeviceTensor> {
+  if (status !== LEET_OK) throw errorOfStatus(status, params.text("message"));
+  return { ...toDeviceTensors(problem, outputs), ...usedBy(params) };
 }

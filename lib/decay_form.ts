@@ -9,6 +9,9 @@ import type { AttentionOptions, TensorLike } from "./types.ts";
 /** How a_t is given; the names are the options. */
 export type DecayForm = "none" | "decay" | "logDecay" | "logGates";
 
+/** The forms that an option gives. */
+export const DECAY_FORMS = ["decay", "logDecay", "logGates"] as const;
+
 /** The decay of a problem as the kernels read it. */
 export interface Decay {
   readonly form: DecayForm;
@@ -32,7 +35,7 @@ const NONE: Decay = { form: "none", values: null, stride: [0, 0, 0], source: nul
 
 /** The decay form that the options give, checked; at most one may be given. */
 export function readDecay(options: AttentionOptions, sizes: DecaySizes, outlives: boolean): Decay {
-  const given = (["decay", "logDecay", "logGates"] as const).filter((form) => options[form] !== undefined);
+  const given = DECAY_FORMS.filter((form) => options[form] !== undefined);
   if (given.length === 0) return NONE;
   if (given.length > 1) {
     refuse("INVALID_DECAY", given[1], "at most one of decay, logDecay, logGates", given.join(" and "));

@@ -11,6 +11,8 @@ export type OwnCode =
   | "PERMISSION_DENIED"
   /** An argument has the wrong JavaScript type or is outside what the call takes. */
   | "INVALID_ARGUMENT"
+  /** A device tensor was used after its disposal. */
+  | "DISPOSED"
   /** A tensor file is malformed. */
   | "INVALID_FILE"
   /** A buffer is detached, resizable or too short. */

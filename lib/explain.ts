@@ -1,17 +1,19 @@
-/** Predicted cost of a problem for every method, and what `auto` chooses. @module */
+/** Predicted cost of a problem for every method and device, and what `auto` chooses. @module */
 import { Struct } from "../ffi/struct.ts";
 import type { Native } from "../ffi/native.ts";
 import { openNative } from "../ffi/open.ts";
 import { runtimeName } from "../ffi/runtime.ts";
-import { LEET_COST } from "../ffi/symbols.ts";
-import { checkKeys, checkObject, integerIn, oneOf, refuse } from "./checks.ts";
+import { LEET_COST, LEET_FLAG_DEVICE_POINTERS, LEET_OK } from "../ffi/symbols.ts";
+import { booleanOr, checkKeys, checkObject, integerIn, oneOf, refuse } from "./checks.ts";
 import type { DecayForm } from "./decay_form.ts";
-import { parseDevice } from "./device.ts";
+import { type Device, parseDevice } from "./device.ts";
+import { devices } from "./devices.ts";
 import { elementBytes } from "./dtype.ts";
-import { throwOnStatus } from "./errors.ts";
+import { errorOfStatus, LeetError } from "./errors.ts";
 import { type HeadSizes, METHOD_TABLE, type MethodRow } from "./methods/table.ts";
-import { type CallHeader, checkNativeDims, fillHeader, methodName, newParams } from "./native_call.ts";
+import { type CallHeader, checkNativeDims, fillHeader, newParams, usedBy } from "./native_call.ts";
 import { MAX_THREADS } from "./problem.ts";
+import { methods as allMethods } from "./register.ts";
 import type { DType, Layout } from "./types.ts";
 
 /** The shape of a problem, without its arrays. */
@@ -38,6 +40,11 @@ export interface ProblemShape {
   layout?: Layout;
   /** As for {@linkcode linearAttention}. */
   device?: string;
+  /**
+   * Whether the arrays are device tensors of the CUDA device in `device`; false when left out, and then the predicted time
+   * on such a device includes copies over the bus.
+   */
+  deviceTensors?: boolean;
   /** As for {@linkcode linearAttention}. */
   threads?: number;
 }
@@ -56,16 +63,32 @@ export interface MethodCost {
   readonly seconds: number;
 }
 
+/** What a device would do with a problem, or why it would not. */
+export interface DeviceCost {
+  /** `cpu`, `cuda:N` or `reference`. */
+  readonly device: string;
+  /** The method that `auto` takes there. */
+  readonly method?: string;
+  /** Its predicted time, copies over the bus included. */
+  readonly seconds?: number;
+  /** Why the device cannot do it, in place of the two. */
+  readonly refusal?: string;
+}
+
 /** What {@linkcode explain} returns. */
 export interface Explanation {
-  /** The device that the numbers are for: `cpu`, `cuda:N` or `reference`. */
+  /** The device that the numbers are for: `cpu`, `cuda:N` or `reference`; what `auto` chooses. */
   readonly device: string;
+  /** Every device that `auto` had the choice of; the one device where another was asked for. */
+  readonly devices: DeviceCost[];
   /** Every built-in method. */
   readonly methods: MethodCost[];
   /** What `auto` chooses. */
   readonly chosen: string;
   /** Why. */
   readonly reason: string;
+  /** Methods of the user's own. They have no cost model and run on `reference` when called by name. */
+  readonly registered: readonly string[];
 }
 
 const FIELDS: readonly string[] = [
@@ -80,10 +103,16 @@ const FIELDS: readonly string[] = [
   "decayForm",
   "layout",
   "device",
+  "deviceTensors",
   "threads",
 ];
 
-function readShape(shape: ProblemShape): CallHeader {
+/** A problem without its arrays, as the estimates take it. */
+interface Question extends CallHeader {
+  readonly deviceTensors: boolean;
+}
+
+function readShape(shape: ProblemShape): Question {
   checkObject(shape, "shape", "{ B, H, N, dk }");
   checkKeys(shape, "a field", FIELDS);
   const size = (name: "B" | "H" | "Hkv" | "N" | "dk" | "dv" | "S", low: number, fallback?: number): number =>
@@ -92,6 +121,11 @@ function readShape(shape: ProblemShape): CallHeader {
   const Hkv = size("Hkv", 1, H), dv = size("dv", 1, dk), S = size("S", 0, 0);
   if (H % Hkv !== 0) refuse("INVALID_SHAPE", "Hkv", `a divisor of H = ${H}`, String(Hkv));
   if (S > 0 && B !== 1) refuse("INVALID_CU_SEQLENS", "B", "1 with S > 0", String(B));
+  const device = parseDevice(shape.device);
+  const deviceTensors = booleanOr(shape.deviceTensors, "deviceTensors", false);
+  if (deviceTensors && device.kind !== "cuda") {
+    refuse("INVALID_DEVICE", "device", "cuda or cuda:N with deviceTensors", device.kind);
+  }
   return {
     B,
     H,
@@ -109,7 +143,8 @@ function readShape(shape: ProblemShape): CallHeader {
       ["none", "decay", "logDecay", "logGates"],
       "decay",
     ),
-    device: parseDevice(shape.device),
+    device,
+    deviceTensors,
     threads: integerIn(shape.threads, "threads", "INVALID_THREADS", 0, MAX_THREADS, 0),
     method: "auto",
     scale: 1,
@@ -142,16 +177,25 @@ function explainReference(call: CallHeader): Explanation {
     memory: 8 * (held + row.scratch(sizes)),
     seconds: heads * timeOf(row, sizes),
   }));
-  return conclude("reference", methods, cheapestReference(call).name);
+  const chosen = cheapestReference(call).name;
+  const { seconds } = methods.find(({ method }) => method === chosen)!;
+  return conclude(methods, [{ device: "reference", method: chosen, seconds }], 0);
 }
 
-function estimate(native: Native, call: CallHeader, method: string): MethodCost {
+interface Estimate extends MethodCost {
+  readonly device: string;
+}
+
+/** What the library says of a problem on a device with a method; each of the two may be `auto`. */
+function estimate(native: Native, question: Question, device: Device, method: string): Estimate {
   const params = newParams();
   const cost = new Struct(LEET_COST);
-  fillHeader(params, { ...call, method });
-  throwOnStatus(native.estimate(params.bytes, cost.bytes), params.text("message"));
+  fillHeader(params, { ...question, device, method });
+  if (question.deviceTensors) params.set("flags", LEET_FLAG_DEVICE_POINTERS);
+  const status = native.estimate(params.bytes, cost.bytes);
+  if (status !== LEET_OK) throw errorOfStatus(status, params.text("message"));
   return {
-    method: methodName(cost.get("method")),
+    ...usedBy(params),
     flops: cost.get("flops"),
     bytes: cost.get("bytes"),
     memory: cost.get("workspace"),
@@ -159,12 +203,32 @@ function estimate(native: Native, call: CallHeader, method: string): MethodCost 
   };
 }
 
-function explainNative(call: CallHeader): Explanation {
-  checkNativeDims(call);
+function explainNative(question: Question): Explanation {
+  checkNativeDims(question);
   const native = openNative();
-  const methods = METHOD_TABLE.map(({ name }) => estimate(native, call, name));
-  const { kind, index } = call.device;
-  return conclude(kind === "cuda" ? `cuda:${index}` : "cpu", methods, estimate(native, call, "auto").method);
+  const { device: name } = estimate(native, question, question.device, "auto");
+  const device = parseDevice(name);
+  const methods = METHOD_TABLE.map((row) => {
+    const { device: _, ...cost } = estimate(native, question, device, row.name);
+    return cost;
+  });
+  const names = question.device.kind === "auto" ? nativeDevices() : [name];
+  const choices = names.map((other): DeviceCost => {
+    try {
+      const { method, seconds } = estimate(native, question, parseDevice(other), "auto");
+      return { device: other, method, seconds };
+    } catch (error) {
+      if (error instanceof LeetError) return { device: other, refusal: error.message };
+      throw error;
+    }
+  });
+  return conclude(methods, choices, names.indexOf(name));
+}
+
+/** Every native device, and the first CUDA device where there is none, so that its refusal tells why. */
+function nativeDevices(): string[] {
+  const names = devices().map(({ name }) => name).filter((name) => name !== "reference");
+  return names.some((name) => name.startsWith("cuda")) ? names : [...names, "cuda:0"];
 }
 
 const UNITS: readonly [seconds: number, unit: string][] = [[1, "s"], [1e-3, "ms"], [0, "us"]];
@@ -174,19 +238,30 @@ function showTime(seconds: number): string {
   return `${Number((seconds / (size || 1e-6)).toPrecision(3))} ${unit}`;
 }
 
-function conclude(device: string, methods: MethodCost[], chosen: string): Explanation {
-  const time = ({ method, seconds }: MethodCost): string => `${method} ${showTime(seconds)}`;
-  const first = methods.find(({ method }) => method === chosen);
-  const others = methods.filter((cost) => cost !== first).sort((a, b) => a.seconds - b.seconds);
-  const reason = first
-    ? `least predicted time on ${device}: ${time(first)}, then ${time(others[0])}`
-    : `the choice of the library for ${device}`;
-  return { device, methods, chosen, reason };
+function conclude(methods: MethodCost[], choices: DeviceCost[], taken: number): Explanation {
+  const time = ({ method, seconds }: { method?: string; seconds?: number }): string =>
+    `${method} ${showTime(seconds as number)}`;
+  const { device, method: chosen = "" } = choices[taken];
+  const others = methods.filter(({ method }) => method !== chosen).sort((a, b) => a.seconds - b.seconds);
+  const elsewhere = choices.filter((_, index) => index !== taken).map((other) =>
+    other.refusal === undefined ? `${other.device} ${time(other)}` : `not ${other.device} (${other.refusal})`
+  );
+  return {
+    device,
+    devices: choices,
+    methods,
+    chosen,
+    reason: [
+      `least predicted time on ${device}: ${time(choices[taken])}, then ${time(others[0])}`,
+      ...elsewhere,
+    ].join("; "),
+    registered: allMethods().filter(({ builtin }) => !builtin).map(({ name }) => name),
+  };
 }
 
 /**
  * Floating point operations, memory and predicted time of a problem for every built-in method, and what `auto`
- * chooses. Runs nothing.
+ * chooses, of methods and of devices. Runs nothing.
  *
  * @throws LeetError naming the field that is wrong, or as {@linkcode linearAttention} where the library is needed
  *

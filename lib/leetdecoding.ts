@@ -11,6 +11,7 @@ import { linearAttention } from "./attention.ts";
 import { booleanOr, checkKeys, checkObject, refuse } from "./checks.ts";
 import { fromRates } from "./decay.ts";
 import { LeetError, show } from "./errors.ts";
+import type { DeviceTensor } from "./device_tensor.ts";
 import type { Tensor } from "./tensor.ts";
 import type { AttentionOptions, BuiltinMethod, TensorLike } from "./types.ts";
 
@@ -73,8 +74,21 @@ export function causalLinearDecoder(
   q: TensorLike,
   k: TensorLike,
   v: TensorLike,
+  options?: CausalLinearDecoderOptions,
+): Tensor;
+/** The same on device tensors: gamma stays an array of the host, and the result is a device tensor. */
+export function causalLinearDecoder(
+  q: DeviceTensor,
+  k: DeviceTensor,
+  v: DeviceTensor,
+  options?: CausalLinearDecoderOptions,
+): DeviceTensor;
+export function causalLinearDecoder(
+  q: TensorLike | DeviceTensor,
+  k: TensorLike | DeviceTensor,
+  v: TensorLike | DeviceTensor,
   options: CausalLinearDecoderOptions = {},
-): Tensor {
+): Tensor | DeviceTensor {
   checkObject(options, "options", "an object");
   checkKeys(options, "an option", ["isMaskWeight", "gamma", "isNeedExp", "attnMethod", "device"]);
   const isMaskWeight = booleanOr(options.isMaskWeight, "isMaskWeight", false);
@@ -90,7 +104,7 @@ export function causalLinearDecoder(
   if (options.device !== undefined) call.device = options.device;
   try {
     if (gamma !== null) Object.assign(call, isNeedExp ? { logDecay: fromRates(gamma) } : { decay: gamma });
-    return linearAttention(q, k, v, call).o;
+    return linearAttention(q as TensorLike, k as TensorLike, v as TensorLike, call).o;
   } catch (error) {
     throw renamed(error);
   }

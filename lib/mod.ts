@@ -14,6 +14,8 @@
 export { type AttentionResult, linearAttention, linearAttentionAsync } from "./attention.ts";
 export { alibiSlopes, fromRates, lightning, retention } from "./decay.ts";
 export type { DecayForm } from "./decay_form.ts";
+export { DeviceTensor, deviceTensor, type DeviceTensorOptions } from "./device_tensor.ts";
+export { memory, type MemoryUse } from "./device_use.ts";
 export { type DeviceInfo, devices, type LibraryInfo, openLibrary } from "./devices.ts";
 export {
   type GroupCode,
@@ -22,7 +24,7 @@ export {
   type LeetErrorOptions,
   type OwnCode,
 } from "./errors.ts";
-export { explain, type Explanation, type MethodCost, type ProblemShape } from "./explain.ts";
+export { type DeviceCost, explain, type Explanation, type MethodCost, type ProblemShape } from "./explain.ts";
 export type { FloatArray, HeadCall, HeadMethod } from "./head.ts";
 export {
   causalLinearDecoder,
@@ -36,17 +38,19 @@ export {
   registerMethod,
   unregisterMethod,
 } from "./register.ts";
-export { Tensor, tensor, type TensorOptions, zeros } from "./tensor.ts";
+export { type PlacedTensorOptions, Tensor, tensor, type TensorOptions, zeros } from "./tensor.ts";
 export type {
   AttentionOptions,
   BuiltinMethod,
+  CudaDevice,
   DecayOptions,
+  DeviceAttentionOptions,
   DType,
   Float16ArrayLike,
   Layout,
   TensorData,
   TensorLike,
 } from "./types.ts";
-export { type Outcome, type Verdict, type Verification, verify } from "./verify.ts";
+export { type AnyOutcome, type Outcome, type Verdict, type Verification, verify } from "./verify.ts";
 export type { OpenOptions } from "../ffi/open.ts";
 export type { StatusName } from "../ffi/symbols.ts";

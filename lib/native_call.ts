@@ -7,21 +7,28 @@ import {
   LEET_DECAY_LOG,
   LEET_DECAY_LOG_GATES,
   LEET_DECAY_NONE,
+  LEET_DEVICE_AUTO,
   LEET_DEVICE_CPU,
   LEET_DEVICE_CUDA,
   LEET_F16,
   LEET_F32,
+  LEET_FLAG_DEVICE_POINTERS,
+  LEET_FLAG_HOST_DECAY,
   LEET_LAYOUT_BHND,
   LEET_LAYOUT_BNHD,
   LEET_METHOD_AUTO,
   LEET_PARAMS,
 } from "../ffi/symbols.ts";
+import type { Call, Operand } from "./call.ts";
 import { refuse } from "./checks.ts";
 import type { DecayForm } from "./decay_form.ts";
-import type { DeviceKind } from "./device.ts";
+import { type DeviceKind, deviceName } from "./device.ts";
+import type { DeviceOutputs } from "./device_outputs.ts";
+import type { DeviceProblem } from "./device_problem.ts";
+import { firstAddress } from "./device_tensor.ts";
 import { METHOD_TABLE, methodRow } from "./methods/table.ts";
 import type { Outputs } from "./outputs.ts";
-import type { Operand, Problem } from "./problem.ts";
+import type { Problem } from "./problem.ts";
 import type { DType, Layout } from "./types.ts";
 
 /** Largest dk and dv of the native devices. */
@@ -35,9 +42,8 @@ const DECAY_CODES: Readonly<Record<DecayForm, number>> = {
   logDecay: LEET_DECAY_LOG,
   logGates: LEET_DECAY_LOG_GATES,
 };
-/** `auto` is the CPU: leet.h does not report which device ran, and a result has to name the right one. */
 const DEVICE_CODES: Readonly<Record<Exclude<DeviceKind, "reference">, number>> = {
-  auto: LEET_DEVICE_CPU,
+  auto: LEET_DEVICE_AUTO,
   cpu: LEET_DEVICE_CPU,
   cuda: LEET_DEVICE_CUDA,
 };
@@ -52,7 +58,7 @@ export function newParams(): Params {
 
 /** What every native call has in common with an estimate of its cost. */
 export type CallHeader =
-  & Pick<Problem, "B" | "H" | "Hkv" | "N" | "dk" | "dv" | "S" | "dtype" | "layout" | "threads" | "device">
+  & Pick<Call, "B" | "H" | "Hkv" | "N" | "dk" | "dv" | "S" | "dtype" | "layout" | "threads" | "device">
   & { readonly method: string; readonly decayForm: DecayForm; readonly scale: number };
 
 /** Refuses head dimensions that the native devices do not take. */
@@ -79,30 +85,38 @@ export function fillHeader(params: Params, call: CallHeader): void {
   for (const size of ["B", "H", "Hkv", "N", "dk", "dv", "S"] as const) params.set(size, call[size]);
 }
 
-/** Writes a problem and where its outputs go. */
-export function fillParams(params: Params, problem: Problem, outputs: Outputs): void {
-  const { q, k, v, decay, cuSeqlens, initialState } = problem;
-  fillHeader(params, { ...problem, decayForm: decay.form });
+/** Where the arrays of a problem lie, as far as the params tell. */
+type Placed = Pick<Operand<unknown>, "stride" | "span">;
+
+/** Writes strides and lengths; those of the states follow from the sizes. */
+function fillArrays(
+  params: Params,
+  call: Call,
+  { q, k, v, o }: { q: Placed; k: Placed; v: Placed; o: Placed },
+  decay: { readonly stride: readonly number[]; readonly length: number },
+): void {
+  const { cuSeqlens, sequences, H, dk, dv } = call;
+  const state = sequences * H * dk * dv;
   params.setAll("q_stride", q.stride);
   params.setAll("k_stride", k.stride);
   params.setAll("v_stride", v.stride);
-  params.setAll("o_stride", outputs.o.stride);
+  params.setAll("o_stride", o.stride);
   params.setAll("gate_stride", decay.stride);
   params.set("q_len", q.span);
   params.set("k_len", k.span);
   params.set("v_len", v.span);
-  params.set("o_len", outputs.o.span);
-  params.set("decay_len", decay.values?.length ?? 0);
+  params.set("o_len", o.span);
+  params.set("decay_len", decay.length);
   params.set("cu_seqlens_len", cuSeqlens?.length ?? 0);
-  params.set("initial_state_len", initialState?.length ?? 0);
-  params.set("final_state_len", outputs.finalState?.length ?? 0);
+  params.set("initial_state_len", state);
+  params.set("final_state_len", state);
 }
 
-/** The pointer arguments of leet_forward: views of the caller's memory, nothing is copied. */
-export function arraysOf(
-  { q, k, v, decay, cuSeqlens, initialState }: Problem,
-  outputs: Outputs,
-): ForwardArrays {
+/** Writes a problem and where its outputs go; the pointer arguments of leet_forward: views, nothing is copied. */
+export function fillParams(params: Params, problem: Problem, outputs: Outputs): ForwardArrays {
+  const { q, k, v, decay, cuSeqlens, initialState } = problem;
+  fillHeader(params, { ...problem, decayForm: decay.form });
+  fillArrays(params, problem, { q, k, v, o: outputs.o }, { ...decay, length: decay.values?.length ?? 0 });
   return [
     memoryOf(q),
     memoryOf(k),
@@ -115,8 +129,43 @@ export function arraysOf(
   ];
 }
 
+/** The same on device tensors: the pointer arguments are addresses, but for a decay of the host. */
+export function fillDeviceParams(
+  params: Params,
+  problem: DeviceProblem,
+  outputs: DeviceOutputs,
+): ForwardArrays {
+  const { q, k, v, decay, cuSeqlens, initialState, stream } = problem;
+  fillHeader(params, { ...problem, decayForm: decay.form });
+  fillArrays(params, problem, { q, k, v, o: outputs.o }, decay);
+  const hostDecay = decay.values !== null && typeof decay.values !== "bigint";
+  params.set("flags", LEET_FLAG_DEVICE_POINTERS | (hostDecay ? LEET_FLAG_HOST_DECAY : 0));
+  params.setBits("stream", stream);
+  return [
+    firstAddress(q.data),
+    firstAddress(k.data),
+    firstAddress(v.data),
+    decay.values ?? 0n,
+    cuSeqlens,
+    initialState ? firstAddress(initialState) : 0n,
+    firstAddress(outputs.o.data),
+    outputs.finalState ? firstAddress(outputs.finalState) : 0n,
+  ];
+}
+
+/** The part of an array that a call uses; a new view only where that is not the whole. */
 function memoryOf({ data, offset, span }: Operand): Memory {
+  if (offset === 0 && span === data.length) return data as Float32Array;
   return (data as Float32Array).subarray(offset, offset + span);
+}
+
+/** What ran a call: what `auto` chose. */
+export function usedBy(params: Params): { method: string; device: string } {
+  const cpu = params.get("device_used") === LEET_DEVICE_CPU;
+  return {
+    method: methodName(params.get("method_used")),
+    device: cpu ? "cpu" : deviceName(params.get("device_index_used")),
+  };
 }
 
 /** The name of a method by its number in leet.h. */

@@ -1,5 +1,6 @@
-/** Where a call writes: the caller's arrays, or new ones. @module */
+/** Where a call on host arrays writes: the caller's arrays, or new ones. @module */
 import { denseStride, elementsOf } from "./array_view.ts";
+import { outputShape } from "./call.ts";
 import { allocate } from "./dtype.ts";
 import { LeetError } from "./errors.ts";
 import type { Operand, Problem } from "./problem.ts";
@@ -42,11 +43,6 @@ export function takeOutputs(problem: Problem): Outputs {
   const finalState = outFinalState ??
     (wantsFinalState ? reserve("finalState", size, () => new Float32Array(size)) : null);
   return { o, finalState };
-}
-
-/** The shape of o in the layout of the call. */
-export function outputShape({ layout, B, H, N, dv }: Problem): number[] {
-  return layout === "bhnd" ? [B, H, N, dv] : [B, N, H, dv];
 }
 
 /** The outputs as the caller gets them. */

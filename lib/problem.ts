@@ -1,80 +1,51 @@
 /**
- * One checked call of the operator. Everything that can be wrong with the arguments is found here, before any output
- * is allocated or written, and in the same way for every runtime and device.
+ * One checked call of the operator on host arrays. Everything that can be wrong with the arguments is found here, before
+ * any output is allocated or written, and in the same way for every runtime and device.
  * @module
  */
-import { checkAliases, type Region, sameMemory, selfOverlaps } from "./alias.ts";
-import { type ArrayView, checkBuffer, elementsOf, isDense, viewOf } from "./array_view.ts";
-import { booleanOr, checkKeys, checkObject, finiteOr, integerIn, oneOf, refuse } from "./checks.ts";
+import { checkAliases, rangeOf, type Region, sameMemory } from "./alias.ts";
+import { type ArrayView, checkBuffer, viewOf } from "./array_view.ts";
+import {
+  type Call,
+  checkLayout,
+  checkOptions,
+  checkOut,
+  checkSizes,
+  checkState,
+  checkStateSize,
+  MAX_THREADS,
+  type Operand,
+  outputShape,
+  place,
+  readLayout,
+  readSettings,
+  readWish,
+  type StateForm,
+  stateForm,
+} from "./call.ts";
+import { refuse } from "./checks.ts";
 import { readCuSeqlens } from "./cu_seqlens.ts";
 import { type Decay, readDecay } from "./decay_form.ts";
-import { type Device, parseDevice } from "./device.ts";
 import { dtypeOf } from "./dtype.ts";
 import { show } from "./errors.ts";
-import { checkMethod } from "./register.ts";
-import type { AttentionOptions, DType, Layout, TensorData } from "./types.ts";
+import { axesOf } from "./layout.ts";
+import type { AttentionOptions, Layout } from "./types.ts";
 
-/** One of q, k, v, o: its elements and where they lie. */
-export interface Operand {
-  readonly data: TensorData;
-  /** Index of the first element in `data`. */
-  readonly offset: number;
-  /** Elements from the first to one past the last. */
-  readonly span: number;
-  /** Elements between neighbours along batch, head and time; the last axis is contiguous. */
-  readonly stride: readonly [number, number, number];
-}
+export { MAX_THREADS, type Operand };
 
-/** A checked call; sizes as in the shapes of {@linkcode AttentionOptions}. */
-export interface Problem {
-  readonly B: number;
-  readonly H: number;
-  readonly Hkv: number;
-  readonly N: number;
-  readonly dk: number;
-  readonly dv: number;
-  /** Sequences in cuSeqlens; 0 when the batch is not ragged. */
-  readonly S: number;
-  /** First axis of the states: S when ragged, otherwise B. */
-  readonly sequences: number;
-  readonly dtype: DType;
-  readonly layout: Layout;
-  readonly scale: number;
-  readonly threads: number;
-  readonly method: string;
-  readonly device: Device;
+/** A checked call on host arrays. */
+export interface Problem extends Call {
   readonly q: Operand;
   readonly k: Operand;
   readonly v: Operand;
   readonly decay: Decay;
-  readonly cuSeqlens: BigInt64Array | null;
   /** Exactly [sequences,H,dk,dv]. */
   readonly initialState: Float32Array | null;
   /** Where the caller wants o; null when it is to be allocated. */
   readonly out: ArrayView | null;
   /** Exactly [sequences,H,dk,dv]; null when it is to be allocated or not wanted. */
   readonly outFinalState: Float32Array | null;
-  readonly wantsFinalState: boolean;
 }
-
-const OPTIONS: readonly string[] = [
-  "method",
-  "device",
-  "layout",
-  "scale",
-  "decay",
-  "logDecay",
-  "logGates",
-  "initialState",
-  "outputFinalState",
-  "cuSeqlens",
-  "out",
-  "outFinalState",
-  "threads",
-];
-
-/** Most threads that a call may ask for, as in the native library. */
-export const MAX_THREADS = 1024;
 
 /**
  * Checks the arguments of a call.
@@ -89,59 +60,51 @@ export function makeProblem(
   options: AttentionOptions = {},
   outlives = false,
 ): Problem {
-  checkObject(options, "options", "an object");
-  checkKeys(options, "an option", OPTIONS);
-  const method = checkMethod(options.method);
-  const device = parseDevice(options.device);
-  const scale = finiteOr(options.scale, "scale", "INVALID_SCALE", 1);
-  if (!Number.isFinite(Math.fround(scale))) {
-    refuse("INVALID_SCALE", "scale", "a number that float32 can hold", show(scale));
-  }
-  const threads = integerIn(options.threads, "threads", "INVALID_THREADS", 0, MAX_THREADS, 0);
+  checkOptions(options);
+  const settings = readSettings({ ...options });
+  const { stream } = options as { stream?: unknown };
+  if (stream !== undefined) refuse("INVALID_ARGUMENT", "stream", "none with host arrays", show(stream));
   const layout = readLayout(q, options.layout);
   const views = {
     q: operand(q, "q", "H", "dk", layout, outlives),
     k: operand(k, "k", "Hkv", "dk", layout, outlives),
     v: operand(v, "v", "Hkv", "dv", layout, outlives),
   };
+  const { dtype } = views.q;
   const sizes = checkSizes(views.q, views.k, views.v, layout);
-  const { B, H, N, dk, dv } = sizes;
+  const { B, H, N } = sizes;
 
   const cuSeqlens = readCuSeqlens(options.cuSeqlens, B, N, outlives);
   const S = cuSeqlens ? cuSeqlens.length - 1 : 0;
   const sequences = cuSeqlens ? S : B;
   const decay = readDecay(options, { B, H, N, layout }, outlives);
-  const stateShape = [sequences, H, dk, dv];
-  const stateFirst = cuSeqlens ? "S" : "B";
-  const initialState = readState(options.initialState, "initialState", stateShape, stateFirst, outlives);
-  const outFinalState = readState(options.outFinalState, "outFinalState", stateShape, stateFirst, outlives);
-  const wantsFinalState = booleanOr(options.outputFinalState, "outputFinalState", false) ||
-    outFinalState !== null;
-  const out = readOut(options.out, layout, sizes, views.q.dtype, outlives);
+  const form = stateForm(sizes, sequences, cuSeqlens !== null);
+  const initialState = readState(options.initialState, "initialState", form, outlives);
+  const outFinalState = readState(options.outFinalState, "outFinalState", form, outlives);
+  const wantsFinalState = readWish(options);
+  const out = options.out === undefined ? null : operand(options.out, "out", "H", "dv", layout, outlives);
+  if (out) checkOut(out, outputShape({ ...sizes, layout }), dtype);
 
-  const inPlace = initialState && outFinalState && sameMemory(initialState, outFinalState);
+  const inPlace = sameMemory(rangeOf(initialState), rangeOf(outFinalState));
   const cuSource = ArrayBuffer.isView(options.cuSeqlens) ? options.cuSeqlens : null;
   checkAliases(
     [
       region("q", views.q),
       region("k", views.k),
       region("v", views.v),
-      { argument: decay.form, data: decay.source },
-      { argument: "cuSeqlens", data: cuSource },
-      { argument: "initialState", data: inPlace ? null : initialState },
+      { argument: decay.form, range: rangeOf(decay.source) },
+      { argument: "cuSeqlens", range: rangeOf(cuSource) },
+      { argument: "initialState", range: inPlace ? null : rangeOf(initialState) },
     ],
-    [region("out", out), { argument: "outFinalState", data: outFinalState }],
+    [region("out", out), { argument: "outFinalState", range: rangeOf(outFinalState) }],
   );
   return {
+    ...settings,
     ...sizes,
     S,
     sequences,
-    dtype: views.q.dtype,
+    dtype,
     layout,
-    scale,
-    threads,
-    method,
-    device,
     q: place(views.q, layout, "q"),
     k: place(views.k, layout, "k"),
     v: place(views.v, layout, "v"),
@@ -154,17 +117,6 @@ export function makeProblem(
   };
 }
 
-function readLayout(q: unknown, given: unknown): Layout {
-  const own = typeof q === "object" && q !== null ? (q as { layout?: unknown }).layout : undefined;
-  const fallback = oneOf<Layout>(own, "q", "INVALID_LAYOUT", ["bhnd", "bnhd"], "bhnd");
-  return oneOf<Layout>(given, "layout", "INVALID_LAYOUT", ["bhnd", "bnhd"], fallback);
-}
-
-/** Axis names in memory order. */
-function axesOf(layout: Layout, heads: string, dim: string): string[] {
-  return layout === "bhnd" ? ["B", heads, "N", dim] : ["B", "N", heads, dim];
-}
-
 function operand(
   value: unknown,
   argument: string,
@@ -174,120 +126,34 @@ function operand(
   outlives: boolean,
 ): ArrayView {
   const view = viewOf(value, argument, { axes: axesOf(layout, heads, dim), outlives });
-  const own = (value as { layout?: unknown }).layout;
-  if (own !== undefined && own !== layout) {
-    refuse("INVALID_LAYOUT", argument, `layout ${layout} as the call has`, show(own));
-  }
+  checkLayout((value as { layout?: unknown }).layout, argument, layout);
   return view;
-}
-
-type Sizes = Pick<Problem, "B" | "H" | "Hkv" | "N" | "dk" | "dv">;
-
-function checkSizes(q: ArrayView, k: ArrayView, v: ArrayView, layout: Layout): Sizes {
-  const [heads, time] = layout === "bhnd" ? [1, 2] : [2, 1];
-  const sizes: Sizes = {
-    B: q.shape[0],
-    H: q.shape[heads],
-    Hkv: k.shape[heads],
-    N: q.shape[time],
-    dk: q.shape[3],
-    dv: v.shape[3],
-  };
-  const agree: [string, number, string, number][] = [
-    ["k", k.shape[0], "B of q", sizes.B],
-    ["k", k.shape[time], "N of q", sizes.N],
-    ["k", k.shape[3], "dk of q", sizes.dk],
-    ["v", v.shape[0], "B of q", sizes.B],
-    ["v", v.shape[heads], "Hkv of k", sizes.Hkv],
-    ["v", v.shape[time], "N of q", sizes.N],
-  ];
-  for (const [argument, got, what, expected] of agree) {
-    if (got !== expected) refuse("INVALID_SHAPE", argument, `the ${what}, ${expected}`, String(got));
-  }
-  const positive: [string, string, number][] = [
-    ["q", "H", sizes.H],
-    ["k", "Hkv", sizes.Hkv],
-    ["q", "dk", sizes.dk],
-    ["v", "dv", sizes.dv],
-  ];
-  for (const [argument, name, size] of positive) {
-    if (size < 1) refuse("INVALID_SHAPE", argument, `${name} >= 1`, String(size));
-  }
-  if (sizes.H % sizes.Hkv !== 0) {
-    refuse("INVALID_SHAPE", "k", `Hkv that divides H = ${sizes.H}`, String(sizes.Hkv));
-  }
-  for (const [argument, view] of [["k", k], ["v", v]] as const) {
-    if (view.dtype !== q.dtype) {
-      refuse("INVALID_DTYPE", argument, `dtype ${q.dtype} as q has`, view.dtype);
-    }
-  }
-  return sizes;
-}
-
-function place(view: ArrayView, layout: Layout, argument: string): Operand {
-  const [b, x, y] = view.stride;
-  if (b === 0 && x === 0 && y === 0 && !isDense(view.shape, view.stride)) {
-    refuse("INVALID_STRIDE", argument, "a stride above 0 along batch, head or time", show(view.stride));
-  }
-  const stride: [number, number, number] = layout === "bhnd" ? [b, x, y] : [b, y, x];
-  return { data: view.data, offset: view.offset, span: view.span, stride };
 }
 
 function readState(
   value: unknown,
   argument: string,
-  shape: number[],
-  first: string,
+  form: StateForm,
   outlives: boolean,
 ): Float32Array | null {
   if (value === undefined) return null;
-  const elements = elementsOf(shape);
-  const form = (): string => `float32 [${first},H,dk,dv] = [${shape.join(",")}]`;
-  if (!Number.isSafeInteger(elements)) {
-    refuse("SIZE_OVERFLOW", argument, "fewer than 2^53 elements", show(shape));
-  }
+  checkStateSize(form, argument);
   if (ArrayBuffer.isView(value)) {
-    if (dtypeOf(value) !== "f32") refuse("INVALID_DTYPE", argument, form(), show(value));
+    if (dtypeOf(value) !== "f32") refuse("INVALID_DTYPE", argument, form.text, show(value));
     checkBuffer(value, argument, outlives);
     const state = value as Float32Array;
-    if (state.length !== elements) {
-      refuse("INVALID_LENGTH", argument, `${elements} elements`, String(state.length));
+    if (state.length !== form.elements) {
+      refuse("INVALID_LENGTH", argument, `${form.elements} elements`, String(state.length));
     }
     return state;
   }
-  const view = viewOf(value, argument, { axes: [first, "H", "dk", "dv"], outlives });
-  if (view.dtype !== "f32") refuse("INVALID_DTYPE", argument, form(), view.dtype);
-  if (shape.some((size, axis) => size !== view.shape[axis])) {
-    refuse("INVALID_SHAPE", argument, form(), show(view.shape));
-  }
-  if (!isDense(view.shape, view.stride)) {
-    refuse("INVALID_STRIDE", argument, "a dense state", `stride ${show(view.stride)}`);
-  }
-  return (view.data as Float32Array).subarray(view.offset, view.offset + elements);
-}
-
-function readOut(
-  value: unknown,
-  layout: Layout,
-  { B, H, N, dv }: Sizes,
-  dtype: DType,
-  outlives: boolean,
-): ArrayView | null {
-  if (value === undefined) return null;
-  const view = operand(value, "out", "H", "dv", layout, outlives);
-  const shape = layout === "bhnd" ? [B, H, N, dv] : [B, N, H, dv];
-  if (shape.some((size, axis) => size !== view.shape[axis])) {
-    refuse("INVALID_SHAPE", "out", show(shape), show(view.shape));
-  }
-  if (view.dtype !== dtype) refuse("INVALID_DTYPE", "out", `dtype ${dtype} as q has`, view.dtype);
-  if (selfOverlaps(view.shape, view.stride)) {
-    refuse("INVALID_STRIDE", "out", "strides that keep elements apart", show(view.stride));
-  }
-  return view;
+  const view = viewOf(value, argument, { axes: form.axes, outlives });
+  checkState(view, argument, form);
+  return (view.data as Float32Array).subarray(view.offset, view.offset + form.elements);
 }
 
 function region(argument: string, view: ArrayView | null): Region {
-  if (view === null) return { argument, data: null };
+  if (view === null) return { argument, range: null };
   const { data, offset, span } = view;
-  return { argument, data: (data as Float32Array).subarray(offset, offset + span) };
+  return { argument, range: rangeOf((data as Float32Array).subarray(offset, offset + span)) };
 }

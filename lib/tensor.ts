@@ -1,9 +1,12 @@
 /** A small tensor: elements, shape and storage type. It owns nothing and computes nothing. @module */
-import { denseStride, elementsOf, isDense, viewOf } from "./array_view.ts";
-import { integerIn, oneOf, refuse } from "./checks.ts";
+import { checkGeometry, denseStride, elementsOf, isDense, sliceOf, viewOf } from "./array_view.ts";
+import { checkKeys, checkObject, integerIn, oneOf, refuse } from "./checks.ts";
+import { layoutOrNone } from "./layout.ts";
+import { parseTensorDevice } from "./device.ts";
+import { type DeviceTensor, upload, uploadAsync, zerosOnDevice } from "./device_tensor.ts";
 import { show } from "./errors.ts";
-import { allocate, decodeTable, encodeInto, isUint16Array, toFloat32 } from "./dtype.ts";
-import type { DType, Layout, TensorData, TensorLike } from "./types.ts";
+import { allocate, decodeTable, DTYPES, encodeInto, isUint16Array, toFloat32 } from "./dtype.ts";
+import type { CudaDevice, DType, Layout, TensorData, TensorLike } from "./types.ts";
 
 /** What a {@linkcode Tensor} cannot tell from its data and shape. */
 export interface TensorOptions {
@@ -47,9 +50,8 @@ export class Tensor implements TensorLike {
     this.dtype = view.dtype;
     this.stride = view.stride;
     this.offset = view.offset;
-    if (options.layout !== undefined) {
-      this.layout = oneOf<Layout>(options.layout, "layout", "INVALID_LAYOUT", ["bhnd", "bnhd"], "bhnd");
-    }
+    const layout = layoutOrNone(options.layout);
+    if (layout !== undefined) this.layout = layout;
   }
 
   /** Number of elements. */
@@ -72,13 +74,41 @@ export class Tensor implements TensorLike {
 
   /** The part with indices start .. end-1 along one axis: a view of the same memory. */
   slice(axis: number, start: number, end: number): Tensor {
-    const on = integerIn(axis, "axis", "INVALID_SHAPE", 0, this.shape.length - 1);
-    const stop = integerIn(end, "end", "INVALID_SHAPE", 0, this.shape[on]);
-    const from = integerIn(start, "start", "INVALID_SHAPE", 0, stop);
-    const shape = this.shape.with(on, stop - from);
-    const { dtype, layout, stride } = this;
-    const offset = stop === from ? this.offset : this.offset + from * this.stride[on];
+    const { shape, stride, offset } = sliceOf(this, axis, start, end);
+    const { dtype, layout } = this;
     return new Tensor(this.data, shape, { dtype, layout, stride, offset });
+  }
+
+  /**
+   * The tensor on a device: itself for `cpu`, and a dense copy in device memory for `cuda` or `cuda:N`, which the caller
+   * disposes.
+   *
+   * @throws LeetError INVALID_DEVICE, DEVICE_OUT_OF_MEMORY, or why there is no such device: NO_DRIVER, NO_DEVICE, ...
+   *
+   * @example
+   * ```ts ignore
+   * using q = tensor(data, [1, 32, 4096, 128]).to("cuda:0");
+   * ```
+   */
+  to(device: CudaDevice): DeviceTensor;
+  /** This tensor. */
+  to(device: "cpu"): Tensor;
+  /** For a device that is only known when the program runs. */
+  to(device: string): Tensor | DeviceTensor;
+  to(device: string): Tensor | DeviceTensor {
+    const index = parseTensorDevice(device);
+    return index === null ? this : upload(this, index);
+  }
+
+  /** {@linkcode Tensor.to} without blocking the event loop. The elements must stay untouched until the promise settles. */
+  toAsync(device: CudaDevice): Promise<DeviceTensor>;
+  /** This tensor. */
+  toAsync(device: "cpu"): Promise<Tensor>;
+  /** For a device that is only known when the program runs. */
+  toAsync(device: string): Promise<Tensor | DeviceTensor>;
+  async toAsync(device: string): Promise<Tensor | DeviceTensor> {
+    const index = parseTensorDevice(device);
+    return index === null ? this : await uploadAsync(this, index);
   }
 
   /** The values as a new dense row-major Float32Array; exact for every storage type. */
@@ -142,31 +172,92 @@ export class Tensor implements TensorLike {
   }
 }
 
+/** Options of {@linkcode tensor} and {@linkcode zeros}: those of a tensor, and where it is to be. */
+export interface PlacedTensorOptions extends TensorOptions {
+  /** `cpu` (default), host memory; `cuda` or `cuda:N`, memory of that device. */
+  device?: string;
+}
+
+const PLACED_OPTIONS: readonly string[] = ["dtype", "layout", "stride", "offset", "device"];
+
+/** The options without the device, and its index; null for host memory. */
+function placed(options: PlacedTensorOptions): [options: TensorOptions, index: number | null] {
+  checkObject(options, "options", "an object such as { dtype, layout, device }");
+  checkKeys(options, "an option", PLACED_OPTIONS);
+  const { device = "cpu", ...rest } = options;
+  return [rest, parseTensorDevice(device)];
+}
+
 /**
  * A tensor over existing elements; nothing is copied, except that plain numbers become a new array of `dtype`
- * (default f32), rounded to nearest even.
+ * (default f32), rounded to nearest even. With a CUDA `device` it is a copy there, as {@linkcode Tensor.to} makes it.
  *
  * @param data Float32Array, Float16Array, Uint16Array (bf16 bit patterns, f16 with `dtype: "f16"`) or numbers
  * @param shape sizes of the axes, for example [B,H,N,d]
- * @throws LeetError as the constructor of {@linkcode Tensor}
+ * @throws LeetError as the constructor of {@linkcode Tensor}, and as {@linkcode Tensor.to}
  */
 export function tensor(
   data: TensorData | readonly number[],
   shape: readonly number[],
-  options: TensorOptions = {},
+  options?: TensorOptions & { device?: "cpu" },
+): Tensor;
+/** On a CUDA device. */
+export function tensor(
+  data: TensorData | readonly number[],
+  shape: readonly number[],
+  options: TensorOptions & { device: CudaDevice },
+): DeviceTensor;
+/** For a device that is only known when the program runs. */
+export function tensor(
+  data: TensorData | readonly number[],
+  shape: readonly number[],
+  options: PlacedTensorOptions,
+): Tensor | DeviceTensor;
+export function tensor(
+  data: TensorData | readonly number[],
+  shape: readonly number[],
+  options: PlacedTensorOptions = {},
+): Tensor | DeviceTensor {
+  const [rest, index] = placed(options);
+  const host = hostTensor(data, shape, rest);
+  return index === null ? host : upload(host, index);
+}
+
+function hostTensor(
+  data: TensorData | readonly number[],
+  shape: readonly number[],
+  options: TensorOptions,
 ): Tensor {
   if (!Array.isArray(data)) return new Tensor(data as TensorData, shape, options);
   for (const x of data) {
     if (typeof x !== "number") refuse("INVALID_ARGUMENT", "tensor", "numbers", show(x));
   }
-  const dtype = oneOf<DType>(options.dtype, "tensor", "INVALID_DTYPE", ["f32", "f16", "bf16"], "f32");
+  const dtype = oneOf<DType>(options.dtype, "tensor", "INVALID_DTYPE", DTYPES, "f32");
   const target = allocate(dtype, data.length);
   encodeInto(Float64Array.from(data), target, dtype);
   return new Tensor(target, shape, { ...options, dtype });
 }
 
-/** A new dense tensor of zeros. */
-export function zeros(shape: readonly number[], dtype: DType = "f32", layout?: Layout): Tensor {
-  const known = oneOf<DType>(dtype, "dtype", "INVALID_DTYPE", ["f32", "f16", "bf16"], "f32");
-  return new Tensor(allocate(known, elementsOf(shape)), shape, { dtype: known, layout });
+/**
+ * A new tensor of zeros, with the options of {@linkcode tensor}; dtype f32 when left out.
+ *
+ * @throws LeetError INVALID_SHAPE, INVALID_DTYPE, ..., and as {@linkcode Tensor.to}
+ */
+export function zeros(shape: readonly number[], options?: TensorOptions & { device?: "cpu" }): Tensor;
+/** On a CUDA device. */
+export function zeros(
+  shape: readonly number[],
+  options: TensorOptions & { device: CudaDevice },
+): DeviceTensor;
+/** For a device that is only known when the program runs. */
+export function zeros(shape: readonly number[], options: PlacedTensorOptions): Tensor | DeviceTensor;
+export function zeros(
+  shape: readonly number[],
+  options: PlacedTensorOptions = {},
+): Tensor | DeviceTensor {
+  const [{ dtype: given, ...rest }, index] = placed(options);
+  const dtype = oneOf<DType>(given, "dtype", "INVALID_DTYPE", DTYPES, "f32");
+  const { offset, span } = checkGeometry(shape, rest.stride, rest.offset, "shape", { contiguous: false });
+  if (index === null) return new Tensor(allocate(dtype, offset + span), shape, { dtype, ...rest });
+  return zerosOnDevice(index, { shape, dtype, ...rest });
 }

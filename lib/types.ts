@@ -1,10 +1,14 @@
 /** Types shared by every part of the library. No code. @module */
+import type { DeviceTensor } from "./device_tensor.ts";
 
 /** Storage type of q, k, v and o. Accumulation and states are float32 on native devices, float64 on `reference`. */
 export type DType = "f32" | "f16" | "bf16";
 
 /** Order of the axes: `bhnd` is [B,H,N,d] (LeetDecoding), `bnhd` is [B,N,H,d] (flash-linear-attention). */
 export type Layout = "bhnd" | "bnhd";
+
+/** A CUDA device by its name; `cuda` is the first. */
+export type CudaDevice = "cuda" | `cuda:${number}`;
 
 /** Methods that come with the library; more can be registered under other names. */
 export type BuiltinMethod =
@@ -85,4 +89,37 @@ export interface AttentionOptions extends DecayOptions {
   outFinalState?: TensorLike | Float32Array;
   /** At most this many CPU threads; default one per processor. Results have the same bits for any number. */
   threads?: number;
+}
+
+/**
+ * Options of {@linkcode linearAttention} on device tensors. Arrays are {@linkcode DeviceTensor}s of the device that q is
+ * on. Values on the device are not checked: what a decay out of range gives there is not defined.
+ */
+export interface DeviceAttentionOptions extends
+  Omit<
+    AttentionOptions,
+    "decay" | "logDecay" | "logGates" | "initialState" | "out" | "outFinalState" | "device"
+  > {
+  /** `auto` (default), or the device that q is on. */
+  device?: string;
+  /** [H] factors in [0,1], f32. Host values are checked and copied to the device for the call. */
+  decay?: DeviceTensor | TensorLike | ArrayLike<number>;
+  /** [H] natural logarithms of the factor, <= 0, f32. Host values are checked and copied for the call. */
+  logDecay?: DeviceTensor | TensorLike | ArrayLike<number>;
+  /** [B,H,N] or [B,N,H] natural logarithms of the factor of each token. Host values are checked and copied. */
+  logGates?: DeviceTensor | TensorLike | ArrayLike<number>;
+  /** f32 state before the first token, [B,H,dk,dv], or [S,H,dk,dv] with cuSeqlens. Default zeros. */
+  initialState?: DeviceTensor;
+  /** Write the output here instead of allocating; the result is then a view of it. */
+  out?: DeviceTensor;
+  /** Write the final state here. May be the same memory as initialState. Implies outputFinalState. */
+  outFinalState?: DeviceTensor;
+  /**
+   * The handle of a CUDA stream (CUstream, cudaStream_t; 0n is CUDA's default stream) to queue the work on, behind what is
+   * there. `linearAttention` then returns without waiting for it. Until the stream was waited for, by whoever owns it: the
+   * results are not there yet, `toHost()` and calls without that stream must not touch them, and nothing that the call uses
+   * may be disposed, overwritten or forgotten. Host decays may change at once. Failures of the kernels show where the
+   * stream is waited for. Left out, the work runs on a stream of the library and the call waits for its end.
+   */
+  stream?: bigint;
 }

@@ -10,11 +10,12 @@ import { overflowOf } from "./dtype.ts";
 import { show } from "./errors.ts";
 import type { HeadCall } from "./head.ts";
 import { recurrent } from "./methods/recurrent.ts";
+import { outputShape } from "./call.ts";
+import { DeviceTensor } from "./device_tensor.ts";
 import { makeProblem, type Problem } from "./problem.ts";
-import { outputShape } from "./outputs.ts";
 import { evaluate } from "./reference.ts";
 import { Tensor } from "./tensor.ts";
-import type { AttentionOptions, DType, TensorLike } from "./types.ts";
+import type { AttentionOptions, DeviceAttentionOptions, DType, TensorLike } from "./types.ts";
 
 /** Limits on the error of a result. */
 export interface Tolerance {
@@ -38,6 +39,11 @@ export const STATE_TOLERANCE: Tolerance = F32;
 
 /** Limits for the final state where tensor cores multiply f16 or bf16 operands. */
 export const TENSOR_CORE_STATE_TOLERANCE: Tolerance = { element: 4e-3, overall: () => 5e-4 };
+
+/** The limits for the final state by the device that computed it. */
+export function stateTolerance(device: string | undefined, dtype: DType): Tolerance {
+  return device?.startsWith("cuda") && dtype !== "f32" ? TENSOR_CORE_STATE_TOLERANCE : STATE_TOLERANCE;
+}
 
 /** What is right: float64, dense, [B,H,N,dv] and [sequences,H,dk,dv], each with its condition bound. */
 export interface Oracle {
@@ -166,19 +172,38 @@ export function compare(
   };
 }
 
+/** The outputs that {@linkcode verify} judges: an {@linkcode Outcome}, or one in device memory. */
+export interface AnyOutcome {
+  /** The output, in the layout of the call. */
+  readonly o: TensorLike | DeviceTensor;
+  /** The state after the last token; judged where it is given. */
+  readonly finalState?: TensorLike | DeviceTensor;
+  /** Where it was computed. A final state of f16 or bf16 inputs from `cuda:N` has the limits of tensor cores. */
+  readonly device?: string;
+}
+
 /**
  * Judges a result of {@linkcode linearAttention}, or of anything else, for the same arguments, against a float64
- * recurrence. `q`, `k`, `v` and an initial state must still hold what the call was given.
+ * recurrence. `q`, `k`, `v` and an initial state must still hold what the call was given. Device tensors are copied to the
+ * host for it.
  *
  * @throws LeetError as linearAttention; INVALID_SHAPE when the result has another shape
  */
 export function verify(
-  got: Outcome,
-  q: TensorLike,
-  k: TensorLike,
-  v: TensorLike,
-  options: AttentionOptions = {},
+  got: AnyOutcome,
+  q: TensorLike | DeviceTensor,
+  k: TensorLike | DeviceTensor,
+  v: TensorLike | DeviceTensor,
+  options: AttentionOptions | DeviceAttentionOptions = {},
 ): Verification {
-  const { out: _out, outFinalState: _outFinalState, ...inputs } = options;
-  return compare(got, makeProblem(q, k, v, inputs));
+  const { out: _out, outFinalState: _outFinalState, stream: _stream, device, ...inputs } =
+    options as DeviceAttentionOptions;
+  const onHost = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, toHost(value)]));
+  const problem = makeProblem(toHost(q), toHost(k), toHost(v), { device, ...onHost });
+  const outcome = { o: toHost(got.o), finalState: toHost(got.finalState) } as Outcome;
+  return compare(outcome, problem, oracle(problem), stateTolerance(got.device, problem.dtype));
+}
+
+function toHost(value: unknown): unknown {
+  return value instanceof DeviceTensor ? value.toHost() : value;
 }

@@ -1,13 +1,15 @@
 /** The snippets of README.md, run as their readers would run them: each must print the block of text that follows it. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openLibrary } from "../lib/mod.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 const BIN = join(ROOT, "node_modules/.bin/");
 const LIBRARY = join(ROOT, "build/libleet.so");
+const EMULATOR = join(ROOT, "build/emulator/libcuda.so.1");
 
 interface Snippet {
   readonly language: string;
@@ -18,7 +20,7 @@ interface Snippet {
 /** Code blocks that a block of expected text follows. */
 function snippets(): Snippet[] {
   const text = readFileSync(join(ROOT, "README.md"), "utf8");
-  const blocks = /```(ts deno|ts bun|c)\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/g;
+  const blocks = /```(ts deno|ts bun|ts cuda|c)\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/g;
   return [...text.matchAll(blocks)].map(([, language, code, output]) => ({ language, code, output }));
 }
 
@@ -40,6 +42,7 @@ function output(command: string, args: string[], env: Record<string, string> = {
 const RUNNERS: Record<string, (code: string) => string> = {
   "ts deno": (code) => output(`${BIN}deno`, ["run", "--allow-read", `--allow-ffi=${LIBRARY}`, script(code)]),
   "ts bun": (code) => output(`${BIN}bun`, [script(code)]),
+  "ts cuda": (code) => output(`${BIN}bun`, [script(code)], { LEET_CUDA_DRIVER: EMULATOR }),
   c: (code) => {
     const [source, program] = [join(folder, "example.c"), join(folder, "example")];
     writeFileSync(source, code);
@@ -56,13 +59,17 @@ function script(code: string): string {
   return file;
 }
 
-describe("README.md", () => {
+describe("README.md", async () => {
   const found = snippets();
-  it("has a snippet for Deno, Bun and C", () => {
-    expect(found.map(({ language }) => language)).toEqual(["ts deno", "ts bun", "c"]);
+  it("has a snippet for Deno, Bun, C and CUDA", () => {
+    expect(found.map(({ language }) => language)).toEqual(["ts deno", "ts bun", "c", "ts cuda"]);
   });
+  const withCuda = existsSync(EMULATOR) && /\bcuda\(/.test((await openLibrary()).version);
   for (const { language, code, output: expected } of found) {
-    it(`${language} prints what it says`, () => expect(RUNNERS[language](code)).toBe(expected));
+    it.skipIf(language === "ts cuda" && !withCuda)(
+      `${language} prints what it says`,
+      () => expect(RUNNERS[language](code)).toBe(expected),
+    );
   }
   it("names files that exist", () => {
     const names = readFileSync(join(ROOT, "README.md"), "utf8").matchAll(/`([\w./-]+\.(?:md|ts|h))`/g);

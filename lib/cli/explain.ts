@@ -14,7 +14,7 @@ import { formatBytes, formatCount, formatNumber, formatTable } from "./table.ts"
 const SIZES = ["B", "H", "Hkv", "N", "dk", "dv", "S"] as const;
 
 /** Decay forms by the names of the options of `leet run`. */
-const DECAYS: Readonly<Record<string, DecayForm>> = {
+export const DECAYS: Readonly<Record<string, DecayForm>> = {
   none: "none",
   decay: "decay",
   "log-decay": "logDecay",
@@ -36,6 +36,7 @@ when left out; S sequences make a ragged batch. Nothing is computed: times are p
       choices: Object.keys(DECAYS),
     },
     device: { value: "D", help: "auto (default), cpu, cuda, cuda:N or reference" },
+    "device-tensors": { help: "the arrays are on the CUDA device: no copies over the bus" },
     threads: { value: "n", help: "CPU threads at most; default one per processor" },
     json: { help: "print one JSON object" },
   },
@@ -52,11 +53,13 @@ async function run({ positionals, values }: Arguments, output: Output): Promise<
     decayForm: DECAYS[values.decay ?? "decay"],
     threads: integerOption(values, "threads"),
     device,
+    deviceTensors: values["device-tensors"] !== undefined,
   };
   if (device !== "reference") await openLibrary();
   const explanation = explain(shape);
   if (values.json !== undefined) {
-    output.out(JSON.stringify({ shape: { ...shape, device: undefined }, ...explanation }));
+    const asked = { ...shape, device: undefined, deviceTensors: undefined };
+    output.out(JSON.stringify({ shape: asked, ...explanation }));
   } else output.out(describe(shape, explanation));
   return 0;
 }

@@ -8,6 +8,7 @@ import process from "node:process";
 import { LEET_VERSION } from "../../ffi/symbols.ts";
 import { LeetError, show } from "../errors.ts";
 import { describeOptions, didYouMean, parseArguments, usageError } from "./args.ts";
+import { benchCommand } from "./bench.ts";
 import { type Command, type Output, standardOutput } from "./command.ts";
 import { explainCommand } from "./explain.ts";
 import { infoCommand } from "./info.ts";
@@ -21,6 +22,7 @@ export const commands: Readonly<Record<string, Command>> = {
   info: infoCommand,
   methods: methodsCommand,
   explain: explainCommand,
+  bench: benchCommand,
 };
 
 /** Runs one command line and returns its exit code. Never throws. */

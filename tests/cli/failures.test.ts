@@ -229,9 +229,12 @@ describe("a failing run", () => {
 });
 
 const usage: [string[], string][] = [
-  [[], "leet: expected a command: run, info, methods, explain (usage: leet --help)"],
-  [["rum"], 'leet: expected a command out of run, info, methods, explain, got "rum"; did you mean run?'],
-  [["constructor"], 'leet: expected a command out of run, info, methods, explain, got "constructor"'],
+  [[], "leet: expected a command: run, info, methods, explain, bench (usage: leet --help)"],
+  [
+    ["rum"],
+    'leet: expected a command out of run, info, methods, explain, bench, got "rum"; did you mean run?',
+  ],
+  [["constructor"], 'leet: expected a command out of run, info, methods, explain, bench, got "constructor"'],
   [["--json"], "leet: expected a command out of"],
   [["run"], "leet run: --out: missing (usage: leet run --help)"],
   [["run", "--out", "o"], "leet run: expected IN.safetensors, or .npy files with --q, --k and --v"],

@@ -12,7 +12,7 @@ import {
 } from "../../ffi/native.ts";
 import { builtin, runtimeName } from "../../ffi/runtime.ts";
 import { Struct } from "../../ffi/struct.ts";
-import { LEET_COST, LEET_DEVICE_INFO, LEET_METHOD_INFO, LEET_PARAMS } from "../../ffi/symbols.ts";
+import { LEET_COST, LEET_DEVICE_INFO, LEET_METHOD_INFO, LEET_PARAMS, SYMBOLS } from "../../ffi/symbols.ts";
 import { LeetError } from "../../lib/errors.ts";
 import { compileProbe } from "./compile.ts";
 
@@ -115,6 +115,27 @@ describe("raw symbols", () => {
     const spec = { parameters: ["buffer", "array", "i32", "u64", "f64"], result: "i32" } as const;
     expect(parameterTypes(spec, "ptr", "host")).toEqual(["ptr", "ptr", "i32", "u64", "f64"]);
     expect(parameterTypes(spec, "ptr", "device")).toEqual(["ptr", "u64", "i32", "u64", "f64"]);
+  });
+
+  test("a decay may be host memory where the other tensors are not", () => {
+    const mixed = parameterTypes(SYMBOLS.leet_forward, "ptr", "mixed");
+    expect(mixed).toEqual(["ptr", "u64", "u64", "u64", "ptr", "ptr", "u64", "u64", "u64"]);
+    const params = new Struct(LEET_PARAMS);
+    for (const decay of [64n, new Float32Array(4)]) {
+      native.forward(params.bytes, 16n, 32n, 48n, decay, null, 0n, 96n, 1n << 63n);
+      const seen = addresses(params);
+      expect(seen.toSpliced(3, 1)).toEqual([16n, 32n, 48n, 0n, 0n, 96n, 1n << 63n]);
+      if (typeof decay === "bigint") expect(seen[3]).toBe(decay);
+      else expect([0n, 64n]).not.toContain(seen[3]);
+    }
+  });
+
+  test("addresses go to another thread too", async () => {
+    const params = new Struct(LEET_PARAMS), decay = new Float32Array(4);
+    for (const given of [8n, decay]) {
+      expect(await native.forwardAsync(params.bytes, 16n, 32n, 48n, given, null, 80n, 96n, 0n)).toBe(0);
+      expect(addresses(params).toSpliced(3, 1)).toEqual([16n, 32n, 48n, 0n, 80n, 96n, 0n]);
+    }
   });
 
   test("the same symbol takes tensors as device addresses", () => {

@@ -84,6 +84,14 @@ test.each([-1, 3, 0.5, NaN])("index %s of an array of three is refused", (index)
   expect(() => struct.get("i64", index)).toThrow(expect.objectContaining({ argument: "i64" }));
 });
 
+test("setBits writes all 64 bits of a handle", () => {
+  const params = new Struct(LEET_PARAMS);
+  params.setBits("stream", 0xfedcba9876543210n);
+  const { offset } = LEET_PARAMS.fields.stream;
+  expect(new DataView(params.bytes.buffer).getBigUint64(offset, true)).toBe(0xfedcba9876543210n);
+  expect(params.get("device_used")).toBe(0);
+});
+
 test("setAll writes the first elements and refuses too many", () => {
   const params = new Struct(LEET_PARAMS);
   params.setAll("q_stride", [4, 5, 6]);

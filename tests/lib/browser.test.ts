@@ -30,6 +30,19 @@ test("the bundle imports nothing and computes on the reference device", async ()
   `)).toEqual(["reference", "recurrent", [5, 10, 80.5, 111], ["reference"], "reference"]);
   expect(run(`
     const q = leet.tensor([1], [1, 1, 1, 1]);
+    const there = leet.deviceTensor(256n, [1, 1, 1, 1]);
+    const codes = [() => q.to("cuda:0"), () => there.toHost(), () => leet.linearAttention(there, there, there)].map((call) => {
+      try {
+        call();
+      } catch (error) {
+        return error.code;
+      }
+    });
+    there.dispose();
+    return [...codes, q.to("cpu") === q];
+  `)).toEqual(["LIBRARY_NOT_FOUND", "LIBRARY_NOT_FOUND", "LIBRARY_NOT_FOUND", true]);
+  expect(run(`
+    const q = leet.tensor([1], [1, 1, 1, 1]);
     try {
       leet.linearAttention(q, q, q, { device: "cpu" });
     } catch (error) {

@@ -98,7 +98,7 @@ describe("methods", () => {
     expect(inspect(t)).toBe(String(t));
     const custom = (t as unknown as Record<symbol, () => string>)[Symbol.for("Deno.customInspect")];
     expect(custom.call(t)).toBe(String(t));
-    expect(String(zeros([0, 3], "bf16"))).toBe("Tensor bf16 [0,3] ()");
-    expect(String(zeros([2], "f16"))).toBe("Tensor f16 [2] (0, 0)");
+    expect(String(zeros([0, 3], { dtype: "bf16" }))).toBe("Tensor bf16 [0,3] ()");
+    expect(String(zeros([2], { dtype: "f16" }))).toBe("Tensor f16 [2] (0, 0)");
   });
 });

@@ -1,0 +1,4 @@
+/** Every method on the f16 cases, on the CUDA device, against the float64 recurrence. */
+import { testOnCuda } from "./cuda.ts";
+
+await testOnCuda("f16");
