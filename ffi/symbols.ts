@@ -90,6 +90,7 @@ export const LEET_DECAY_LOG_GATES = 3;
 
 export const LEET_FLAG_DEVICE_POINTERS = 1;
 export const LEET_FLAG_HOST_DECAY = 2;
+export const LEET_FLAG_MODEL_H100 = 4;
 
 export const LEET_LAYOUT_BHND = 0;
 export const LEET_LAYOUT_BNHD = 1;

@@ -3,7 +3,7 @@ import { Struct } from "../ffi/struct.ts";
 import type { Native } from "../ffi/native.ts";
 import { openNative } from "../ffi/open.ts";
 import { runtimeName } from "../ffi/runtime.ts";
-import { LEET_COST, LEET_FLAG_DEVICE_POINTERS, LEET_OK } from "../ffi/symbols.ts";
+import { LEET_COST, LEET_FLAG_DEVICE_POINTERS, LEET_FLAG_MODEL_H100, LEET_OK } from "../ffi/symbols.ts";
 import { booleanOr, checkKeys, checkObject, integerIn, oneOf, refuse } from "./checks.ts";
 import type { DecayForm } from "./decay_form.ts";
 import { type Device, parseDevice } from "./device.ts";
@@ -87,6 +87,11 @@ export interface Explanation {
   readonly chosen: string;
   /** Why. */
   readonly reason: string;
+  /**
+   * What every method would take on an H100 SXM whose memory holds the arrays: modelled from the card's published
+   * figures, not measured. Missing where the library has no CUDA kernels, cannot be asked or the shape is not for it.
+   */
+  readonly h100?: readonly MethodCost[];
   /** Methods of the user's own. They have no cost model and run on `reference` when called by name. */
   readonly registered: readonly string[];
 }
@@ -182,16 +187,24 @@ function explainReference(call: CallHeader): Explanation {
   return conclude(methods, [{ device: "reference", method: chosen, seconds }], 0);
 }
 
+const CUDA: Device = parseDevice("cuda");
+
 interface Estimate extends MethodCost {
   readonly device: string;
 }
 
 /** What the library says of a problem on a device with a method; each of the two may be `auto`. */
-function estimate(native: Native, question: Question, device: Device, method: string): Estimate {
+function estimate(
+  native: Native,
+  question: Question,
+  device: Device,
+  method: string,
+  flags: number = question.deviceTensors ? LEET_FLAG_DEVICE_POINTERS : 0,
+): Estimate {
   const params = newParams();
   const cost = new Struct(LEET_COST);
   fillHeader(params, { ...question, device, method });
-  if (question.deviceTensors) params.set("flags", LEET_FLAG_DEVICE_POINTERS);
+  params.set("flags", flags);
   const status = native.estimate(params.bytes, cost.bytes);
   if (status !== LEET_OK) throw errorOfStatus(status, params.text("message"));
   return {
@@ -222,7 +235,21 @@ function explainNative(question: Question): Explanation {
       throw error;
     }
   });
-  return conclude(methods, choices, names.indexOf(name));
+  const h100 = modelH100(native, question);
+  return { ...conclude(methods, choices, names.indexOf(name)), ...(h100 && { h100 }) };
+}
+
+/** The methods on the modelled H100, where the library has a model of it. */
+function modelH100(native: Native, question: Question): MethodCost[] | undefined {
+  try {
+    return METHOD_TABLE.map((row) => {
+      const { device: _, ...cost } = estimate(native, question, CUDA, row.name, LEET_FLAG_MODEL_H100);
+      return cost;
+    });
+  } catch (error) {
+    if (error instanceof LeetError) return undefined;
+    throw error;
+  }
 }
 
 /** Every native device, and the first CUDA device where there is none, so that its refusal tells why. */

@@ -105,8 +105,10 @@ enum { LEET_DECAY_NONE = 0, LEET_DECAY_FACTOR = 1, LEET_DECAY_LOG = 2, LEET_DECA
  *   DEVICE_POINTERS  every array but cu_seqlens is memory of the CUDA device in `device`, used in place; values on the
  *                    device are not checked
  *   HOST_DECAY       with DEVICE_POINTERS: the decay is host memory all the same. Its values are checked, and it is
- *                    copied to the device for the call; the caller may change it as soon as the call returns */
-enum { LEET_FLAG_DEVICE_POINTERS = 1, LEET_FLAG_HOST_DECAY = 2 };
+ *                    copied to the device for the call; the caller may change it as soon as the call returns
+ *   MODEL_H100       leet_estimate with LEET_DEVICE_CUDA only, and alone: models an H100 SXM from its published
+ * figures, with the arrays in its memory; needs no driver */
+enum { LEET_FLAG_DEVICE_POINTERS = 1, LEET_FLAG_HOST_DECAY = 2, LEET_FLAG_MODEL_H100 = 4 };
 
 /* Order of the axes of dense arrays, used where the three strides of an array are all zero. */
 enum { LEET_LAYOUT_BHND = 0, LEET_LAYOUT_BNHD = 1 };

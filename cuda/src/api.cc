@@ -27,6 +27,13 @@ leet_status prepare(leet_params *p, Call *call) {
   return status == LEET_OK ? choose(p, call->problem, &call->choice) : status;
 }
 
+/* The same for what is going to run. */
+leet_status prepare_run(leet_params *p, Call *call) {
+  const leet_status status = prepare(p, call);
+  if (status != LEET_OK || p->flags != LEET_FLAG_MODEL_H100) return status;
+  return refuse(p, LEET_INVALID_FLAGS, "flags: expected LEET_FLAG_MODEL_H100 (4) in leet_estimate only");
+}
+
 leet_status bad_out(const void *out, uint32_t size, uint32_t expected) {
   if (out == nullptr) return LEET_INVALID_POINTER;
   return size == expected ? LEET_OK : LEET_INVALID_STRUCT_SIZE;
@@ -38,7 +45,7 @@ extern "C" leet_status leet_forward(leet_params *p, const void *q, const void *k
                                     const int64_t *cu_seqlens, const float *initial_state, void *o,
                                     float *final_state) {
   Call call;
-  leet_status status = prepare(p, &call);
+  leet_status status = prepare_run(p, &call);
   if (status != LEET_OK) return status;
   status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);
   return status == LEET_OK ? call.run() : status;
@@ -49,7 +56,7 @@ extern "C" leet_status leet_forward_start(leet_params *p, const void *q, const v
                                           void *o, float *final_state, uint64_t *job) {
   if (job != nullptr) *job = 0;
   Call call;
-  leet_status status = prepare(p, &call);
+  leet_status status = prepare_run(p, &call);
   if (status != LEET_OK) return status;
   if (job == nullptr) return refuse(p, LEET_INVALID_POINTER, "job: expected a place for the handle, got NULL");
   status = check_arrays(p, &call.problem, q, k, v, decay, cu_seqlens, initial_state, o, final_state);

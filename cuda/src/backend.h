@@ -19,6 +19,9 @@ struct DeviceMemory {
   leet_status (*usage)(leet_params *p, int index, uint64_t *allocated, uint64_t *free_bytes, uint64_t *total_bytes);
 };
 
+/* The index of an H100 that is not there, for supports and cost of the CUDA device. */
+const int kModelledDevice = -1;
+
 struct Backend {
   int device;       /* LEET_DEVICE_* */
   const char *name; /* for messages and leet_version */

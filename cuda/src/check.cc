@@ -211,16 +211,16 @@ leet_status check_codes(leet_params *p) {
     return refuse(p, LEET_INVALID_THREADS, "threads: expected 0..%d, got %d", kMaxThreads, p->threads);
   }
   const uint32_t known = LEET_FLAG_DEVICE_POINTERS | LEET_FLAG_HOST_DECAY;
-  if ((p->flags & ~known) || p->flags == LEET_FLAG_HOST_DECAY) {
+  if (p->flags != LEET_FLAG_MODEL_H100 && ((p->flags & ~known) || p->flags == LEET_FLAG_HOST_DECAY)) {
     return refuse(p, LEET_INVALID_FLAGS,
                   "flags: expected 0 or LEET_FLAG_DEVICE_POINTERS (1), alone or with LEET_FLAG_HOST_DECAY (2), got %u",
                   p->flags);
   }
-  if ((p->flags & LEET_FLAG_DEVICE_POINTERS) && p->device != LEET_DEVICE_CUDA) {
-    return refuse(p, LEET_INVALID_DEVICE, "device: expected 2 (cuda) with LEET_FLAG_DEVICE_POINTERS, got %d",
-                  p->device);
+  if (p->flags != 0 && p->device != LEET_DEVICE_CUDA) {
+    return refuse(p, LEET_INVALID_DEVICE, "device: expected 2 (cuda) with LEET_FLAG_%s, got %d",
+                  p->flags == LEET_FLAG_MODEL_H100 ? "MODEL_H100" : "DEVICE_POINTERS", p->device);
   }
-  if (LEET_HAS(p, stream) && p->stream != 0 && p->flags == 0) {
+  if (LEET_HAS(p, stream) && p->stream != 0 && (p->flags & LEET_FLAG_DEVICE_POINTERS) == 0) {
     return refuse(p, LEET_INVALID_FLAGS, "stream: expected 0 without LEET_FLAG_DEVICE_POINTERS, got %#llx",
                   (unsigned long long)p->stream);
   }
@@ -271,7 +271,7 @@ leet_status check_params(leet_params *p, Problem *x) {
   x->decay_form = p->decay_form;
   x->threads = p->threads;
   x->scale = p->scale;
-  x->on_device = (p->flags & LEET_FLAG_DEVICE_POINTERS) != 0;
+  x->on_device = (p->flags & (LEET_FLAG_DEVICE_POINTERS | LEET_FLAG_MODEL_H100)) != 0;
   x->host_decay = (p->flags & LEET_FLAG_HOST_DECAY) != 0;
   x->stream = LEET_HAS(p, stream) ? p->stream : 0;
   x->B = p->B;

@@ -99,7 +99,8 @@ leet_status choose(leet_params *p, const Problem &problem, Choice *choice) {
   }
   for (const Backend *b : backends) {
     if (b->device != p->device) continue;
-    const leet_status status = choose_on(p, problem, *b, p->device_index, choice);
+    const int index = p->flags == LEET_FLAG_MODEL_H100 ? kModelledDevice : p->device_index;
+    const leet_status status = choose_on(p, problem, *b, index, choice);
     if (status == LEET_OK) report(p, *choice);
     return status;
   }

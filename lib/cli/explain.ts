@@ -3,7 +3,7 @@
 import { openLibrary } from "../devices.ts";
 import { DTYPES } from "../dtype.ts";
 import { show } from "../errors.ts";
-import { explain, type Explanation, type ProblemShape } from "../explain.ts";
+import { explain, type Explanation, type MethodCost, type ProblemShape } from "../explain.ts";
 import type { DecayForm } from "../decay_form.ts";
 import type { DType } from "../types.ts";
 import { type Arguments, didYouMean, integerOption, usageError } from "./args.ts";
@@ -83,7 +83,7 @@ function readShape(text: string): Pick<ProblemShape, (typeof SIZES)[number]> {
   return { B: 1, H: 1, ...sizes, N, dk };
 }
 
-function describe(shape: ProblemShape, { device, methods, chosen, reason }: Explanation): string {
+function describe(shape: ProblemShape, { device, methods, chosen, reason, h100 }: Explanation): string {
   const { Hkv = shape.H, dv = shape.dk, S, dtype = "f32", decayForm } = shape;
   const sizes = Object.entries({
     B: shape.B,
@@ -94,15 +94,21 @@ function describe(shape: ProblemShape, { device, methods, chosen, reason }: Expl
     dv,
     ...(S ? { S } : {}),
   });
+  const time = (cost?: MethodCost): string => cost ? `${formatNumber(cost.seconds * 1e3)} ms` : "";
   const rows = methods.toSorted((a, b) => a.seconds - b.seconds).map((cost) => [
     cost.method,
     formatCount(cost.flops),
     formatBytes(cost.bytes),
     formatBytes(cost.memory),
-    `${formatNumber(cost.seconds * 1e3)} ms`,
+    time(cost),
+    ...(h100 ? [time(h100.find(({ method }) => method === cost.method))] : []),
     cost.method === chosen ? "<- auto" : "",
   ]);
-  const right = ["FLOP", "TRAFFIC", "SCRATCH", "PREDICTED"].map((title) => ({ title, right: true }));
+  const model = h100 ? ["H100, MODELLED"] : [];
+  const right = ["FLOP", "TRAFFIC", "SCRATCH", "PREDICTED", ...model].map((title) => ({
+    title,
+    right: true,
+  }));
   return [
     `${
       sizes.map(([name, size]) => `${name}=${size}`).join(" ")

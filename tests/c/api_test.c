@@ -253,6 +253,30 @@ static void versions(void) {
 
 /* Every method, shape and thread number: positive finite figures, those of the formulas where a formula is documented.
  */
+/* Needs the CUDA backend in the library, but no driver. */
+static void modelled_h100(void) {
+  current_test = "modelled H100";
+  leet_params p = shape_of(1, 32, 32, 8192, 128, 128);
+  leet_cost cost = {.struct_size = sizeof cost};
+  p.device = LEET_DEVICE_CUDA;
+  p.flags = LEET_FLAG_MODEL_H100;
+  p.dtype = LEET_BF16;
+  const leet_status status = leet_estimate(&p, &cost);
+  char version[200] = "";
+  int32_t abi;
+  leet_version(version, sizeof version, &abi);
+  if (strstr(version, "cuda") == NULL) {
+    expect(status == LEET_UNSUPPORTED_DEVICE, "status %d without the CUDA backend", (int)status);
+    return;
+  }
+  expect(status == LEET_OK, "%s", p.message);
+  expect(cost.method == LEET_METHOD_FLASH, "auto takes method %d", (int)cost.method);
+  /* Not below what 3.35 TB/s need for the bytes. */
+  expect(cost.seconds >= cost.bytes / 3.35e12 && cost.seconds < 1e-3, "%g s for %g bytes", cost.seconds, cost.bytes);
+  float none[1] = {0};
+  expect(leet_forward(&p, none, none, none, NULL, NULL, NULL, none, NULL) == LEET_INVALID_FLAGS, "it ran");
+}
+
 static void estimates(void) {
   current_test = "estimates";
   for (int method = LEET_METHOD_AUTO; method <= LEET_METHOD_FLASH; method++) {
@@ -380,6 +404,7 @@ int main(void) {
   devices();
   versions();
   estimates();
+  modelled_h100();
   workspace();
   missing_device();
   copies_without_a_device();

@@ -68,7 +68,9 @@ static void scalars(void) {
   REFUSED(NONE, INVALID_THREADS, "threads", c->p.threads = 1025);
   REFUSED(NONE, INVALID_THREADS, "threads", c->p.threads = INT32_MIN);
   REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = 2);
-  REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = 4 | LEET_FLAG_DEVICE_POINTERS);
+  REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = LEET_FLAG_MODEL_H100 | LEET_FLAG_DEVICE_POINTERS);
+  REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = 8);
+  REFUSED(NONE, INVALID_DEVICE, "device", c->p.flags = LEET_FLAG_MODEL_H100);
   REFUSED(NONE, INVALID_FLAGS, "flags", c->p.flags = UINT32_MAX);
   REFUSED(NONE, INVALID_FLAGS, "stream", c->p.stream = 1);
   REFUSED(NONE, INVALID_DEVICE, "device", c->p.flags = LEET_FLAG_DEVICE_POINTERS);

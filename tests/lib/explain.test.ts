@@ -1,6 +1,6 @@
 /** What explain says of the reference device, and what auto does there. */
 import { expect, test } from "vitest";
-import { explain, linearAttention, type ProblemShape } from "../../lib/mod.ts";
+import { explain, linearAttention, openLibrary, type ProblemShape } from "../../lib/mod.ts";
 import { errorOf } from "../io/error_of.ts";
 import { inputs } from "./problems.ts";
 
@@ -30,6 +30,19 @@ test("every method has its cost, and the choice is the fastest", () => {
     expect(cost.memory).toBeGreaterThan(2 * 4 * 1000 * 32 * 8);
   }
   expect(methods[1].flops).toBe(2 * 4 * 1000 * 5 * 16 * 32);
+});
+
+test("a library with CUDA kernels models an H100 beside what is there, and no other", async () => {
+  const { version } = await openLibrary();
+  const { h100, methods } = explain({ B: 1, H: 32, N: 8192, dk: 128, dtype: "bf16", device: "cpu" });
+  if (!version.includes("cuda")) {
+    expect(h100).toBeUndefined();
+    return;
+  }
+  expect(h100?.map(({ method }) => method)).toEqual(methods.map(({ method }) => method));
+  for (const { seconds, bytes } of h100 ?? []) expect(seconds).toBeGreaterThanOrEqual(bytes / 3.35e12);
+  expect(explain({ B: 1, H: 1, N: 64, dk: 300, device: "cpu" }).h100).toBeUndefined();
+  expect(explain(SHAPE).h100).toBeUndefined();
 });
 
 test("auto on the reference device runs what explain chooses", () => {

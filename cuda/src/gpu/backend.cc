@@ -6,6 +6,7 @@
 #include "cost.h"
 #include "memory.h"
 #include "on_device.h"
+#include "peaks.h"
 #include "pieces.h"
 #include "stage.h"
 
@@ -31,9 +32,26 @@ leet_status info(int index, leet_device_info *info) {
   return LEET_OK;
 }
 
+/* What a model needs of an H100. */
+Device modelled_h100() {
+  Device d = {};
+  d.multiprocessors = (int)kMultiprocessors;
+  d.shared_bytes = 227 << 10;
+  d.shared_total = 228 << 10;
+  return d;
+}
+
+/* The device, or the modelled one in *model. */
+leet_status find_device(leet_params *p, int index, Device *model, Device **device) {
+  if (index != kModelledDevice) return open_device(p, index, device);
+  *model = modelled_h100();
+  *device = model;
+  return LEET_OK;
+}
+
 leet_status supports(leet_params *p, const Problem &x, int index) {
-  Device *device;
-  const leet_status status = open_device(p, index, &device);
+  Device model, *device;
+  const leet_status status = find_device(p, index, &model, &device);
   return status == LEET_OK ? method_supports(p, x, *device) : status;
 }
 
@@ -43,8 +61,8 @@ const double kBusBytesPerSecond = 25e9, kBusSeconds = 20e-6;
 
 Cost cost(const Problem &x, int index) {
   leet_params unheard = {};
-  Device *device;
-  if (open_device(&unheard, index, &device) != LEET_OK) return {0, 0, 0, 1e300};
+  Device model, *device;
+  if (find_device(&unheard, index, &model, &device) != LEET_OK) return {0, 0, 0, 1e300};
   Cost c = cuda_cost(x, *device);
   if (!x.on_device) {
     c.seconds += c.bytes / kBusBytesPerSecond + kBusSeconds;
