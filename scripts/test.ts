@@ -43,6 +43,22 @@ function makeTests(folder: string, target: string, ...needs: string[]): Count {
   return count;
 }
 
+/** A few mutants of the kernels, each of which the kernel cases must notice. */
+function mutants(): Count {
+  const needs = missing("make", "nvcc");
+  if (needs) return { passed: 0, failed: 0, skipped: 1 };
+  const { ok, output } = run(tool("bun"), ["scripts/mutate.ts", "--smoke"]);
+  if (!ok) console.log(output);
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed$/m.exec(output) ?? [];
+  return { passed: Number(passed ?? 0), failed: ok ? 0 : Number(failed ?? 0) || 1, skipped: 0 };
+}
+
+/** The emulated driver, which the vitest files *.cuda.test.ts run on. They skip themselves, with the reason, without it. */
+function buildEmulator(): void {
+  const { ok, output } = run("make", ["-C", "tests/emulator", "--no-print-directory"]);
+  if (!ok) console.log(`test   tests/emulator could not be built, so tests on CUDA are skipped\n${output}`);
+}
+
 /** The vitest suite under one runtime, counted from vitest's JSON report. A file that does not load is a failure. */
 function vitest(runtime: string[], filters: string[]): Count {
   const report = `${ROOT}build/vitest-${runtime[0]}.json`;
@@ -75,11 +91,13 @@ function main(filters: string[]): boolean {
   const everything: [name: string, run: () => Count][] = [
     // First, because the build mends a stale ffi/symbols.ts and so would hide that it was committed stale.
     ["checks", () => ({ ...check(), skipped: 0 })],
-    ["build", () => (build(), { passed: 0, failed: 0, skipped: 0 })],
+    ["build", () => (build(), buildEmulator(), { passed: 0, failed: 0, skipped: 0 })],
     ["C tests", () => makeTests("cuda", "test")],
     ["C tests, sanitized", () => makeTests("tests/c", "sanitize-boundary")],
     ["emulated driver", () => makeTests("tests/emulator", "test", "nvcc")],
     ["CUDA kernels on it", () => makeTests("tests/cuda", "test", "nvcc")],
+    ["mutants of them", mutants],
+    ["the check for GPUs", () => makeTests("tests/gpu-check", "test", "nvcc")],
     ["vitest under Bun", () => vitest(["bun", "--bun"], filters)],
     ["vitest under Deno", () => vitest(["deno", "run", "-A"], filters)],
   ];

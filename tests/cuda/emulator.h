@@ -12,11 +12,12 @@ typedef struct {
   int (*report)(char *out, int bytes);
   int (*counters)(char *out, int bytes);
   void (*reset)(void);
+  void (*lines)(const char *kernel, unsigned long long *counts, int lines);
 } Emulator;
 
 /* Opens the library that LEET_CUDA_DRIVER names, which libleet.so will find already loaded. */
 static inline Emulator emulator_open(void) {
-  Emulator e = {NULL, NULL, NULL, NULL};
+  Emulator e = {NULL, NULL, NULL, NULL, NULL};
   const char *path = getenv("LEET_CUDA_DRIVER");
   void *library = dlopen(path ? path : "libcuda.so.1", RTLD_NOW);
   if (library == NULL) {
@@ -27,6 +28,7 @@ static inline Emulator emulator_open(void) {
   *(void **)&e.report = dlsym(library, "leetemu_report");
   *(void **)&e.counters = dlsym(library, "leetemu_counters");
   *(void **)&e.reset = dlsym(library, "leetemu_reset");
+  *(void **)&e.lines = dlsym(library, "leetemu_lines");
   return e;
 }
 

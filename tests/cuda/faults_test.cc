@@ -235,18 +235,46 @@ void expect_status(const Emulator &emulator, const char *key, const char *value,
   expect(found == 0, "%s", found == NEXT_FAILED ? "auto did not fall back to the CPU" : "not the expected status");
 }
 
-/* A launch that fails when nobody asked for cuda is done again on the CPU. */
-void falls_back(const Emulator &emulator) {
-  current_test = "auto falls back after a failed launch";
-  const int found = in_process([&] {
-    emulator_set(&emulator, "QUIET", "1");
-    emulator_set(&emulator, "FAIL", "cuLaunchKernel:1:999");
-    Call c;
-    new_call(&c, LEET_METHOD_BLOCK);
-    c.p.device = LEET_DEVICE_AUTO;
-    _exit(call_forward(&c) == LEET_OK && right(c) ? 0 : 1);
-  });
-  expect(found == 0, "the call failed or was wrong");
+/* A long call, for which auto takes the device; its state in place, so that a state written too early would be seen. */
+leet_status call_in_place(Call *c) {
+  new_call(c, LEET_METHOD_BLOCK, 4000);
+  c->p.device = LEET_DEVICE_AUTO;
+  c->argument[STATE_OUT] = c->argument[STATE_IN];
+  return call_forward(c);
+}
+
+bool same_results(const Call &a, const Call &b) {
+  for (int i : {(int)OUT, (int)STATE_IN}) {
+    const float *x = (const float *)a.array[i].data, *y = (const float *)b.array[i].data;
+    for (size_t at = 0; at < a.array[i].bytes / 4; at++) {
+      if (memcmp(x + at, y + at, 4) != 0 && !(fabsf(x[at] - y[at]) <= 1e-4f * (1 + fabsf(y[at])))) return false;
+    }
+  }
+  return true;
+}
+
+/* What fails on the device when nobody asked for cuda is done again on the CPU, from the state as it was. */
+void falls_back(const Emulator &emulator, const char *function, bool in_parts) {
+  int seen = 0;
+  for (int call = 1; call < 40; call++) {
+    char fault[100];
+    snprintf(fault, sizeof fault, "%s:%d:999", function, call);
+    current_test = fault;
+    const int found = in_process([&] {
+      if (in_parts) setenv("LEET_STAGE_BYTES", "16384", 1);
+      emulator_set(&emulator, "QUIET", "1");
+      Call expected, c;
+      if (call_in_place(&expected) != LEET_OK || expected.p.device_used != LEET_DEVICE_CUDA) _exit(1);
+      emulator.reset(); /* counts calls anew */
+      emulator_set(&emulator, "FAIL", fault);
+      if (call_in_place(&c) != LEET_OK || !same_results(c, expected)) _exit(1);
+      _exit(c.p.device_used == LEET_DEVICE_CPU ? FAULT_SEEN : NOT_REACHED);
+    });
+    expect(found == FAULT_SEEN || found == NOT_REACHED, "the call failed or was wrong");
+    seen += found == FAULT_SEEN;
+    if (found == NOT_REACHED) break;
+  }
+  expect(seen > 0, "no call of it could be made to fail");
 }
 
 }  // namespace
@@ -274,6 +302,9 @@ int main() {
   expect_status(emulator, "CC", "7.5", LEET_UNSUPPORTED_DEVICE, "7.5");
   expect_status(emulator, "MEMORY", "64K", LEET_DEVICE_OUT_OF_MEMORY, "bytes of device memory");
   expect_status(emulator, "LEET_CUDA_DRIVER", "/nowhere/libcuda.so.1", LEET_NO_DRIVER, "/nowhere/libcuda.so.1");
-  falls_back(emulator);
+  for (const char *function : {"cuLaunchKernel", "cuMemcpyDtoHAsync_v2", "cuEventSynchronize"}) {
+    falls_back(emulator, function, false);
+    falls_back(emulator, function, true);
+  }
   return finish_tests();
 }

@@ -275,6 +275,53 @@ ISA_TEST("emulator", unknown_instructions_are_named) {
   }
 }
 
+// Registers share places: a value that a guard keeps, one that a loop carries round, and one that nobody wrote must
+// live.
+ISA_TEST("emulator", register_places) {
+  const std::string body =
+      "setp.lt.u32 %p1, %t, 16;\nmov.u32 %r1, 0;\nmov.u32 %r9, 0;\n"
+      "AGAIN:\nsetp.eq.u32 %p0, %r1, 0;\n@%p0 mov.u32 %r2, 7;\n@%p0 add.u32 %r3, %t, 100;\n"
+      "mov.u32 %r4, 1000;\nadd.u32 %r5, %r4, %r1;\nadd.u32 %r9, %r9, %r5;\n"
+      "@%p1 bra LOW;\nadd.u32 %r6, %r5, 1;\nadd.u32 %r9, %r9, %r6;\nbra JOIN;\n"
+      "LOW:\nadd.u32 %r7, %r5, 2;\nadd.u32 %r9, %r9, %r7;\n"
+      "JOIN:\nadd.u32 %r1, %r1, 1;\nsetp.lt.u32 %p2, %r1, 3;\n@%p2 bra AGAIN;\n"
+      "add.u32 %r9, %r9, %r2;\nadd.u32 %r9, %r9, %r3;\nadd.u32 %r9, %r9, %r8;\nst.global.u32 [%o], %r9;";
+  for (const char *schedule : {"forward", "reverse"}) {
+    driver().configure("SCHEDULE", schedule);
+    Words want(32);
+    for (uint32_t t = 0; t < 32; ++t)
+      want[t] = 3003 + 3003 + (t < 16 ? 6 : 3) + 7 + t + 100 + (schedule[0] == 'f' ? 0 : 0xffffffffu);
+    const std::string problem = check(kernelText(body), Words(32), want);
+    EXPECT(problem.empty(), problem);
+  }
+  driver().configure("SCHEDULE", "forward");
+}
+
+ISA_TEST("emulator", lazy_loading) {
+  driver().configure("LOADING", "lazy");
+  const std::string good = ".visible .entry good()\n{\n  ret; // }\n}\n";
+  Module m(ptxHeader() + ".visible .entry bad()\n{\n  .reg .b32 %r<2>;\n  { add.s32 %r0; /* { */ }\n}\n" + good);
+  driver().configure("LOADING", "eager");
+  EXPECT(m.status == 0, reportText());
+  EXPECT(m.function("good"), reportText());
+  driver().reset();
+  void *bad = nullptr;
+  EXPECT(m.function("bad") == bad && reportText().find("PTX line 7, add.s32: 1 operands") != std::string::npos,
+         reportText());
+  Module open(ptxHeader() + ".visible .entry open()\n{\n  ret;\n");
+  EXPECT(open.status == INVALID_PTX && reportText().find("line 5: an entry does not end") != std::string::npos,
+         reportText());
+}
+
+ISA_TEST("emulator", patch) {
+  const std::string ptx = kernelText("mov.u32 %r0, 7;\nst.global.u32 [%o], %r0;");
+  driver().configure("PATCH", "k:17:mov.u32 %r0, 8;");
+  EXPECT(check(ptx, Words(32), Words(32, 8)).empty(), "the line was not replaced");
+  driver().configure("PATCH", "other:17:mov.u32 %r0, 8;");
+  EXPECT(check(ptx, Words(32), Words(32, 7)).empty(), "a line of another module was replaced");
+  driver().configure("PATCH", "");
+}
+
 ISA_TEST("emulator", launch_limits) {
   std::string dynamic = ".extern .shared .align 16 .b8 dyn[];\n";
   Module m(kernelText("mov.u32 %r0, dyn;\nst.shared.u32 [%r0], 1;", dynamic));

@@ -65,7 +65,23 @@ void renewContext() {
   driver().cuCtxSetCurrent(context);
 }
 
-Module::Module(const std::string &ptx) { status = driver().cuModuleLoadData(&module_, ptx.c_str()); }
+int capability() {
+  int major = 0, minor = 0;
+  driver().cuDeviceGetAttribute(&major, 75, 0), driver().cuDeviceGetAttribute(&minor, 76, 0);
+  return 10 * major + minor;
+}
+
+bool lacksForms() { return !driver().emulated() && capability() < 90; }
+
+Module::Module(const std::string &image) {
+  status = driver().cuModuleLoadData(&module_, image.c_str());
+  const std::string header = ptxHeader();
+  if (driver().emulated() || image.compare(0, header.size(), header)) return;
+  // A compiler wants a newer version or target for some forms, which the emulator does not ask for.
+  for (const char *newer : {".version 7.8\n.target sm_80\n", ".version 7.8\n.target sm_90\n"})
+    if (status)
+      status = driver().cuModuleLoadData(&module_, (newer + image.substr(image.find(".address_size"))).c_str());
+}
 
 Module::~Module() {
   if (module_) driver().cuModuleUnload(module_);

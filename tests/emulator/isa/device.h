@@ -25,12 +25,18 @@ Driver &driver();
 std::string reportText();
 std::string countersText();
 
+// Compute capability of device 0, 90 for 9.0.
+int capability();
+
+// True on a GPU before sm_90, whose driver refuses forms that the emulator knows on every device.
+bool lacksForms();
+
 // A context that a failed kernel has poisoned is replaced by a fresh one.
 void renewContext();
 
 class Module {
  public:
-  explicit Module(const std::string &ptx);
+  explicit Module(const std::string &image);  // PTX, or what nvcc makes of it
   ~Module();
   Module(const Module &) = delete;
   int status = 0;  // of the load

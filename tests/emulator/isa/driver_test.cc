@@ -1,5 +1,6 @@
 // The driver functions: streams and events, memory, modules, injected failures, leaks, counters.
 #include <cstdlib>
+#include <cstring>
 
 #include "kernel.h"
 
@@ -7,7 +8,7 @@ using namespace isa;
 
 namespace {
 const char *COPY = "ld.global.u32 %r0, [%i];\nst.global.u32 [%o], %r0;";
-constexpr int NOT_READY = 600, OUT_OF_MEMORY = 2, INVALID_VALUE = 1;
+constexpr int NOT_READY = 600, OUT_OF_MEMORY = 2, INVALID_VALUE = 1, INVALID_HANDLE = 400;
 
 bool countersHave(const std::string &text) { return countersText().find(text) != std::string::npos; }
 }  // namespace
@@ -92,6 +93,77 @@ ISA_TEST("emulator", late_streams) {
   d.cuMemFreeHost(pinned), d.cuStreamDestroy_v2(stream);
 }
 
+// A copy on one stream, a kernel on another that needs it, with and without the event between them.
+static int copyThenKernel(bool wait) {
+  Driver &d = driver();
+  Module m(kernelText(COPY));
+  Buffer<uint32_t> in(32), out(32);
+  void *copies = nullptr, *kernels = nullptr, *event = nullptr, *pinned = nullptr;
+  d.cuStreamCreate(&copies, 1), d.cuStreamCreate(&kernels, 1), d.cuEventCreate(&event, 2);
+  d.cuMemHostAlloc(&pinned, 128, 0);
+  memset(pinned, 1, 128);
+  void *params[] = {&in.address, &out.address};
+  d.cuMemcpyHtoDAsync_v2(in.address, pinned, 128, copies);
+  d.cuEventRecord(event, copies);
+  if (wait) d.cuStreamWaitEvent(kernels, event, 0);
+  d.cuLaunchKernel(m.function("k"), 1, 1, 1, 32, 1, 1, 0, kernels, params, nullptr);
+  int status = d.cuStreamSynchronize(kernels);
+  if (status == 0) {
+    d.cuStreamSynchronize(copies), d.cuMemFreeHost(pinned), d.cuEventDestroy_v2(event);
+    d.cuStreamDestroy_v2(copies), d.cuStreamDestroy_v2(kernels);
+  }
+  return status;
+}
+
+ISA_TEST("emulator", a_forgotten_wait_for_an_event_is_seen) {
+  driver().reset();
+  EXPECT(copyThenKernel(true) == 0, reportText());
+  EXPECT(copyThenKernel(false) != 0 && reportText().find("written") != std::string::npos, reportText());
+  renewContext();
+}
+
+// Under random schedules a stream may be far ahead of another: new words come before the kernel that reads the old
+// ones, for some seed, unless the copy waits for it.
+ISA_TEST("emulator", random_streams_run_ahead) {
+  Driver &d = driver();
+  Module m(kernelText(COPY));
+  Buffer<uint32_t> in(32), out(32);
+  void *copies = nullptr, *kernels = nullptr, *event = nullptr, *pinned = nullptr;
+  d.cuStreamCreate(&copies, 1), d.cuStreamCreate(&kernels, 1), d.cuEventCreate(&event, 2);
+  d.cuMemHostAlloc(&pinned, 128, 0);
+  int overtaken[2] = {};
+  for (int wait = 0; wait < 2; ++wait)
+    for (int seed = 0; seed < 100; ++seed) {
+      Words before(32, 5);
+      d.cuMemcpyHtoD_v2(in.address, before.data(), 128);
+      memset(pinned, 9, 128);
+      d.configure("SCHEDULE", ("random:" + std::to_string(seed)).c_str());
+      void *params[] = {&in.address, &out.address};
+      d.cuLaunchKernel(m.function("k"), 1, 1, 1, 32, 1, 1, 0, kernels, params, nullptr);
+      d.cuEventRecord(event, kernels);
+      if (wait) d.cuStreamWaitEvent(copies, event, 0);
+      d.cuMemcpyHtoDAsync_v2(in.address, pinned, 128, copies);
+      d.cuStreamSynchronize(kernels), d.cuStreamSynchronize(copies);
+      d.configure("SCHEDULE", "forward");
+      overtaken[wait] += out.get()[0] != 5;
+    }
+  EXPECT(overtaken[0] > 0 && overtaken[1] == 0,
+         std::to_string(overtaken[0]) + " without and " + std::to_string(overtaken[1]) + " with the wait");
+  d.cuMemFreeHost(pinned), d.cuEventDestroy_v2(event), d.cuStreamDestroy_v2(copies), d.cuStreamDestroy_v2(kernels);
+}
+
+ISA_TEST("emulator", pinned_memory_in_use_is_not_freed) {
+  Driver &d = driver();
+  Buffer<uint32_t> b(32);
+  void *stream = nullptr, *pinned = nullptr;
+  d.cuStreamCreate(&stream, 1), d.cuMemHostAlloc(&pinned, 128, 0);
+  memset(pinned, 1, 128);
+  d.cuMemcpyHtoDAsync_v2(b.address, pinned, 128, stream);
+  EXPECT(d.cuMemFreeHost(pinned) == INVALID_VALUE, "a queued copy reads it");
+  EXPECT(d.cuStreamSynchronize(stream) == 0 && d.cuMemFreeHost(pinned) == 0, reportText());
+  d.cuStreamDestroy_v2(stream);
+}
+
 ISA_TEST("emulator", a_failed_kernel_poisons_its_context) {
   Driver &d = driver();
   Module m(kernelText("trap;"));
@@ -133,19 +205,26 @@ ISA_TEST("emulator", memory_limit_devices_and_capability) {
   int n = 0, major = 0;
   d.configure("DEVICES", "3");
   EXPECT(!d.cuDeviceGetCount(&n) && n == 3, "devices");
-  // Memory of device 0 is out of reach for a kernel of device 1.
+  // Memory of device 0 is out of reach for a kernel of device 1, and so are its streams.
   Buffer<uint32_t> b(Words(32));
   void *second = nullptr, *first = nullptr;
   d.cuDevicePrimaryCtxRetain(&first, 0), d.cuDevicePrimaryCtxRetain(&second, 1);
+  d.cuCtxSetCurrent(first);
+  void *stream = nullptr;
+  d.cuStreamCreate(&stream, 1);
   d.cuCtxSetCurrent(second);
   {
     Module m(kernelText(COPY));
+    void *params[] = {&b.address, &b.address};
+    EXPECT(d.cuLaunchKernel(m.function("k"), 1, 1, 1, 32, 1, 1, 0, stream, params, nullptr) == INVALID_HANDLE,
+           "a stream of another device");
     EXPECT(launch(m.function("k"), {}, {&b.address, &b.address}) == 700 &&
                reportText().find("another device") != std::string::npos,
            reportText());
   }
   d.cuDevicePrimaryCtxRelease_v2(1);
   d.cuCtxSetCurrent(first);
+  d.cuStreamDestroy_v2(stream);
   d.cuDevicePrimaryCtxRelease_v2(0);
   d.configure("DEVICES", "1");
   d.configure("CC", "7.5");

@@ -150,6 +150,7 @@ ISA_TEST("atomic", final_values) {
                       {"mov.u64 %d0, 5;\nmov.u64 %d2, 8;\natom.global.cas.b64 %d1, [%out], %d0, %d2;", 5, 8}};
   for (const Row &r : rows) {
     Module m(kernelText(r.code));
+    if (m.status && lacksForms()) continue;
     EXPECT(m.status == 0, std::string(r.code) + " " + reportText());
     Buffer<uint32_t> in(Words(64)), out(Words{r.start, 0});
     EXPECT(launch(m.function("k"), {}, {&in.address, &out.address}) == 0, reportText());

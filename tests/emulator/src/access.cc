@@ -43,6 +43,56 @@ Allocation *owner(Warp &w, u32 l, u64 address, u32 bytes, Use use, Allocation *a
   return al;
 }
 
+// The pattern of an access, that of the instruction's last one if it is the same.
+const Pattern &patternOf(Warp &w, const Ins &i, u32 mask, const Addresses &a, u32 bytes, bool isShared) {
+  Pattern &p = w.patterns[i.pattern];
+  if (!p.fits(mask, a, bytes, isShared)) p.set(mask, a, bytes, isShared);
+  return p;
+}
+
+// Whether every address is aligned and within `size` bytes from `base`.
+bool inside(const Pattern &p, u64 first, u64 base, u64 size, u32 bytes) {
+  i64 offset = static_cast<i64>(first - base);
+  return p.regular && (first & (bytes - 1)) == 0 && offset + p.low >= 0 &&
+         offset + p.high + bytes <= static_cast<i64>(size) && first >= base;
+}
+
+bool allSet(const u8 *bits, u64 from, u64 count) {
+  if ((from & 7) + count <= 8) {
+    u32 want = ((1u << count) - 1) << (from & 7);
+    return (bits[from >> 3] & want) == want;
+  }
+  u64 to = from + count;
+  for (; from < to && (from & 7 || to - from < 8); ++from)
+    if (!(bits[from >> 3] >> (from & 7) & 1)) return false;
+  u64 whole = (to - from) >> 3;
+  for (const u8 *p = bits + (from >> 3), *end = p + whole; p < end; ++p)
+    if (*p != 0xff) return false;
+  return from + 8 * whole == to || allSet(bits, from + 8 * whole, to - from - 8 * whole);
+}
+
+void setAll(u8 *bits, u64 from, u64 count) {
+  if ((from & 7) + count <= 8) {
+    bits[from >> 3] |= static_cast<u8>(((1u << count) - 1) << (from & 7));
+    return;
+  }
+  u64 to = from + count;
+  for (; from < to && (from & 7 || to - from < 8); ++from) bits[from >> 3] |= static_cast<u8>(1u << (from & 7));
+  u64 whole = (to - from) >> 3;
+  memset(bits + (from >> 3), 0xff, whole);
+  if (from + 8 * whole < to) setAll(bits, from + 8 * whole, to - from - 8 * whole);
+}
+
+// One bit per byte: every byte of the access was written (for a read), or is from now on (for a write). `first` is the
+// number of the bit of the pattern's first lane.
+bool noteWritten(const Pattern &p, u8 *bits, u64 first, bool reads, bool writes) {
+  for (u32 k = 0; reads && k < p.runCount; ++k)
+    if (!allSet(bits, first + static_cast<u64>(p.runs[k].at), p.runs[k].count * p.bytes)) return false;
+  for (u32 k = 0; writes && k < p.runCount; ++k)
+    setAll(bits, first + static_cast<u64>(p.runs[k].at), p.runs[k].count * p.bytes);
+  return true;
+}
+
 void globalLane(Warp &w, u32 l, u64 address, u32 bytes, Use use, Allocation *&al, Places &out) {
   al = owner(w, l, address, bytes, use, al);
   out.lane[l] = al->at(address);
@@ -55,11 +105,20 @@ void globalLane(Warp &w, u32 l, u64 address, u32 bytes, Use use, Allocation *&al
 }
 
 void resolveGlobal(Warp &w, const Ins &i, u32 mask, const Addresses &a, u32 bytes, Use use, Places &out) {
-  checkAlignment(w, mask, a, bytes, Space::global, use);
+  const Pattern &p = patternOf(w, i, mask, a, bytes, false);
+  if (!p.regular || (a.lane[p.first] & (bytes - 1))) checkAlignment(w, mask, a, bytes, Space::global, use);
   InsCount &c = w.count(i);
-  c.sectors += sectorsTouched(mask, a, bytes);
+  c.sectors += p.sectors;
   c.bytes += static_cast<u64>(__builtin_popcount(mask)) * bytes;
-  Allocation *al = nullptr;
+  u64 first = a.lane[p.first];
+  Allocation *al = owner(w, p.first, first, bytes, use, nullptr);
+  if (inside(p, first, al->base, al->bytes, bytes)) {
+    u8 *data = al->data.get() - al->base;
+    lanes(mask, [&](u32 l) { out.lane[l] = data + a.lane[l]; });
+    if (al->allWritten()) return;
+    bool reads = use != Use::write && w.cta->checkInit, writes = use != Use::read;
+    if (noteWritten(p, al->written.data(), first - al->base, reads, writes)) return;
+  }
   for (u32 m = mask; m; m &= m - 1) {
     u32 l = static_cast<u32>(__builtin_ctz(m));
     globalLane(w, l, a.lane[l], bytes, use, al, out);
@@ -119,15 +178,21 @@ void checkRaces(Warp &w, const Ins &i, u32 mask, const Addresses &a, u32 bytes, 
 
 void resolveShared(Warp &w, const Ins &i, u32 mask, const Addresses &a, u32 bytes, Use use, Places &out,
                    SameData sameData) {
-  checkShared(w, mask, a, bytes, use);
-  u32 passes = 0, ideal = 0;
-  bankPasses(mask, a, bytes, &passes, &ideal);
+  const Pattern &p = patternOf(w, i, mask, a, bytes, true);
+  u64 first = a.lane[p.first];
+  if (!inside(p, first, SHARED_BASE, w.cta->launch->sharedBytes, bytes)) checkShared(w, mask, a, bytes, use);
   InsCount &c = w.count(i);
-  c.wavefronts += passes, c.ideal += ideal;
-  u8 *data = w.cta->shared.data();
-  lanes(mask, [&](u32 l) { out.lane[l] = data + (a.lane[l] - SHARED_BASE); });
-  if (w.cta->checkInit && use != Use::copyTarget) checkSharedWritten(w, mask, a, bytes, use);
-  if (w.cta->checkRace) checkRaces(w, i, mask, a, bytes, use, sameData);
+  c.wavefronts += p.passes, c.ideal += p.ideal;
+  u8 *data = w.cta->shared.data() - SHARED_BASE;
+  lanes(mask, [&](u32 l) { out.lane[l] = data + a.lane[l]; });
+  if (w.cta->checkInit && use != Use::copyTarget &&
+      !noteWritten(p, w.cta->sharedWritten.data(), first - SHARED_BASE, use != Use::write, use != Use::read))
+    checkSharedWritten(w, mask, a, bytes, use);
+  if (!w.cta->checkRace) return;
+  u32 offset = static_cast<u32>(first) - SHARED_BASE;
+  bool quiet = use == Use::read ? w.cta->shadow.quietRead(w.id, p, offset)
+                                : w.cta->shadow.quietWrite(w.id, p, offset, WRITE_KINDS[static_cast<u32>(use)]);
+  if (!quiet) checkRaces(w, i, mask, a, bytes, use, sameData);
 }
 
 void resolveLocal(Warp &w, u32 mask, const Addresses &a, u32 bytes, Use use, Places &out) {
@@ -194,51 +259,7 @@ void resolveGlobalRead(Warp &w, const Ins &i, u32 mask, const Addresses &a, cons
       refuse(w, l, CUDA_ERROR_LAUNCH_FAILED, Space::global, Use::read, bytes[l],
              "never written: " + deviceMemory().describe(missing));
   });
-  c.sectors += sectorsTouched(reading, a, alignment);
-}
-
-u32 sectorsTouched(u32 mask, const Addresses &a, u32 bytes) {
-  u64 seen[WARP];
-  u32 n = 0;
-  bool sorted = true;
-  u64 last = ~0ull;
-  (void)bytes;  // an aligned element of at most 16 bytes lies in one sector
-  for (u32 m = mask; m; m &= m - 1) {
-    u64 s = a.lane[__builtin_ctz(m)] >> 5;
-    if (n && s == last) continue;
-    if (n && s < last) sorted = false;
-    seen[n++] = last = s;
-  }
-  if (sorted) return n;
-  std::sort(seen, seen + n);
-  return static_cast<u32>(std::unique(seen, seen + n) - seen);
-}
-
-void bankPasses(u32 mask, const Addresses &a, u32 bytes, u32 *passes, u32 *ideal) {
-  // An aligned element of 8 or 16 bytes covers 2 or 4 whole banks: then count in units of the element.
-  u32 unit = std::max(4u, bytes), perPass = WARP * 4 / unit, shift = static_cast<u32>(__builtin_ctz(unit));
-  *passes = *ideal = 0;
-  for (u32 first = 0; first < WARP; first += perPass) {
-    u32 part = mask & (perPass == WARP ? ALL_LANES : ((1u << perPass) - 1) << first);
-    if (!part) continue;
-    ++*ideal;
-    // The first element of each bank; further ones are rare and collected aside.
-    u64 seen[WARP], extra[WARP];
-    u32 used = 0, extras = 0, worst = 1;
-    for (u32 m = part; m; m &= m - 1) {
-      u64 x = a.lane[__builtin_ctz(m)] >> shift;
-      u32 bank = static_cast<u32>(x) & (perPass - 1);
-      if (!(used >> bank & 1)) used |= 1u << bank, seen[bank] = x;
-      else if (seen[bank] != x) extra[extras++] = x;
-    }
-    if (extras) {
-      std::sort(extra, extra + extras);
-      u32 perBank[WARP] = {};
-      for (u64 *p = extra, *end = std::unique(extra, extra + extras); p != end; ++p)
-        worst = std::max(worst, 1 + ++perBank[*p & (perPass - 1)]);
-    }
-    *passes += worst;
-  }
+  c.sectors += sectorsTouched(reading, a);
 }
 
 void resolve(Warp &w, const Ins &i, Space space, u32 mask, const Addresses &a, u32 bytes, Use use, Places &out,

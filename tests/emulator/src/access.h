@@ -5,10 +5,6 @@
 
 namespace leetemu {
 
-struct Addresses {
-  alignas(64) u64 lane[WARP];
-};
-
 // The address of each lane: register plus offset.
 void gather(const Warp &w, Ref base, i64 offset, bool addr32, u32 mask, Addresses &out);
 inline void gather(const Warp &w, const Ins &i, u32 mask, Addresses &out) {
@@ -31,10 +27,5 @@ void resolve(Warp &w, const Ins &i, Space space, u32 mask, const Addresses &a, u
 // A global read of `bytes` per lane, any number up to 16, at addresses aligned to `alignment`.
 void resolveGlobalRead(Warp &w, const Ins &i, u32 mask, const Addresses &a, const u32 *bytes, u32 alignment,
                        Places &out);
-
-// 32-byte sectors that the lanes touch together.
-u32 sectorsTouched(u32 mask, const Addresses &a, u32 bytes);
-// Passes over the 32 banks of 4 bytes, and the least number possible for that many lanes and bytes.
-void bankPasses(u32 mask, const Addresses &a, u32 bytes, u32 *passes, u32 *ideal);
 
 }  // namespace leetemu

@@ -1,6 +1,8 @@
 // A parsed PTX module. Names of registers are resolved; names of variables, labels and functions are not.
 #pragma once
+#include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -32,8 +34,8 @@ struct Operand {
 };
 
 struct Statement {
-  std::string op;
-  std::vector<std::string> mods;
+  std::string_view op;  // this and the modifiers are parts of the source
+  std::vector<std::string_view> mods;
   std::vector<Operand> operands;
   i32 guard = -1;  // register index of the guarding predicate
   bool guardNegated = false;
@@ -84,6 +86,9 @@ struct FunctionAst {
   std::vector<std::pair<std::string, std::vector<std::string>>> branchTargets;  // .branchtargets
   u32 maxThreads[3] = {0, 0, 0}, requiredThreads[3] = {0, 0, 0};
   u32 line = 0;
+  // What stands between the braces of an entry, until parseBody turns it into `body`.
+  std::string_view text;
+  u32 textLine = 0;
 };
 
 struct ModuleAst {
@@ -91,7 +96,7 @@ struct ModuleAst {
   u32 target = 0;  // 80 for sm_80
   std::vector<Variable> variables;
   std::vector<FunctionAst> functions;
-  std::vector<std::string> lines;  // source text, for messages
+  std::shared_ptr<const std::string> source;
 };
 
 }  // namespace leetemu

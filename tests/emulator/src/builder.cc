@@ -4,21 +4,20 @@
 #include "cuda_abi.h"
 #include "decode.h"
 #include "fault.h"
+#include "lexer.h"
+#include "liveness.h"
 
 namespace leetemu {
 
 std::string Builder::opcode() const {
-  std::string text = s.op;
-  for (const std::string &m : s.mods) text += "." + m;
+  std::string text(s.op);
+  for (std::string_view m : s.mods) (text += ".") += m;
   return text;
 }
 
 void Builder::fail(const std::string &what) const {
-  const auto &lines = kernel.module.lines;
-  std::string text = s.line >= 1 && s.line <= lines.size() ? lines[s.line - 1] : "";
-  size_t from = text.find_first_not_of(" \t");
   throw Fault(CUDA_ERROR_INVALID_PTX, format("PTX line %u, %s: %s: %s", s.line, opcode().c_str(), what.c_str(),
-                                             from == std::string::npos ? "" : text.c_str() + from));
+                                             lineOf(*kernel.module.source, s.line).c_str()));
 }
 
 bool Builder::mod(const char *name) {
@@ -46,7 +45,7 @@ void Builder::ignore(std::initializer_list<const char *> names) {
 
 std::string Builder::nextMod() {
   for (size_t k = 0; k < s.mods.size(); ++k)
-    if (!used_[k]) return used_[k] = true, s.mods[k];
+    if (!used_[k]) return used_[k] = true, std::string(s.mods[k]);
   return "";
 }
 
@@ -64,7 +63,7 @@ Ty Builder::type() {
 
 void Builder::finish() {
   for (size_t k = 0; k < s.mods.size(); ++k)
-    if (!used_[k]) fail("modifier ." + s.mods[k] + " is not supported here");
+    if (!used_[k]) fail("modifier ." + std::string(s.mods[k]) + " is not supported here");
 }
 
 void Builder::expectOperands(size_t low, size_t high) {
@@ -155,6 +154,8 @@ void Builder::address(size_t k, Space space) {
   if (o.kind != Operand::address) fail("an address in [ ] is expected");
   ins.space = space;
   ins.imm = o.offset;
+  ins.pattern = static_cast<u32>(kernel.out.patterns.size());
+  kernel.out.patterns.emplace_back();
   if (o.parts.empty()) {
     ins.a = constant(0, 8);
   } else if (o.parts[0].kind == Operand::reg) {
@@ -177,12 +178,9 @@ void Builder::address(size_t k, Space space) {
 
 u32 Builder::label(const Operand &o) {
   if (o.kind != Operand::symbol) fail("a label is expected");
-  for (i32 k = static_cast<i32>(s.scope); k >= 0; k = frame.ast->scopes[static_cast<u32>(k)].parent) {
-    auto &labels = frame.ast->scopes[static_cast<u32>(k)].labels;
-    auto it = labels.find(o.name);
-    if (it != labels.end()) return it->second;
-  }
-  fail("unknown label " + o.name);
+  u32 statement = 0;
+  if (!findLabel(*frame.ast, s.scope, o.name, &statement)) fail("unknown label " + o.name);
+  return statement;
 }
 
 std::vector<u32> Builder::targets(const Operand &o) {
@@ -208,7 +206,7 @@ void Builder::setList(const std::vector<Ref> &refs) {
 
 void Builder::emit() {
   ins.line = s.line;
-  ins.name = kernel.nameIndex(countName_.empty() ? s.op : countName_);
+  ins.name = kernel.nameIndex(countName_.empty() ? std::string(s.op) : countName_);
   if (s.guard >= 0) {
     ins.guard = frame.registers[static_cast<u32>(s.guard)];
     ins.guardNegated = s.guardNegated;

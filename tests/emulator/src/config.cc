@@ -46,6 +46,19 @@ bool setFailures(Config &c, const std::string &value) {
   return true;
 }
 
+bool setPatch(Config &c, const std::string &value) {
+  Patch p;
+  size_t first = value.find(':'), second = value.find(':', first + 1);
+  if (!value.empty()) {
+    if (second == std::string::npos || !parseUnsigned(value.substr(first + 1, second - first - 1), p.line))
+      return false;
+    p.kernel = value.substr(0, first);
+    p.text = value.substr(second + 1);
+  }
+  c.patch = p;
+  return true;
+}
+
 bool setSchedule(Config &c, const std::string &value) {
   if (value == "forward") c.order = Order::forward, c.lateCopies = true;
   else if (value == "reverse") c.order = Order::reverse, c.lateCopies = false;
@@ -106,6 +119,11 @@ const std::vector<Key> &keys() {
          c.lateStreams = v == "late";
          return v == "late" || v == "eager";
        }},
+      {"LOADING", "lazy or eager",
+       [](Config &c, const std::string &v) {
+         c.lazyLoading = v == "lazy";
+         return v == "lazy" || v == "eager";
+       }},
       {"QUIET", "0 or 1", number(&Config::quiet, 0, 1)},
       {"CHECKS", "on, off or a list of init, race, hostinit", setChecks},
       {"MAX_INSTRUCTIONS", "warp instructions per launch", number(&Config::maxInstructions, 1, ~0ull)},
@@ -114,6 +132,7 @@ const std::vector<Key> &keys() {
          c.countersFile = v;
          return true;
        }},
+      {"PATCH", "kernel:line:text", setPatch},
       {"FAIL", "function:call:code[:from],...", setFailures},
   };
   return table;

@@ -17,6 +17,12 @@ struct FailRule {
   bool from = false;
 };
 
+// Line `line` of the module that defines the kernel is replaced when it is loaded.
+struct Patch {
+  std::string kernel, text;
+  u64 line = 0;
+};
+
 struct Config {
   int devices = 1;
   u64 memoryBytes = 8ull << 30;
@@ -30,7 +36,9 @@ struct Config {
   bool quiet = false;
   bool checkInit = true, checkRace = true, checkHostInit = true;
   u64 maxInstructions = 20'000'000'000ull;  // warp instructions of one launch
+  bool lazyLoading = true;                  // kernels are decoded when somebody asks for them
   std::string countersFile;
+  Patch patch;
   std::vector<FailRule> failures;
 };
 

@@ -126,6 +126,14 @@ void countersReset() {
   }
 }
 
+void countersByLine(const std::string &kernel, u64 *counts, u32 lines) {
+  for (const Kernel *k : live) {
+    if (k->name != kernel) continue;
+    for (size_t pc = 0; pc < k->code.size(); ++pc)
+      if (k->code[pc].line < lines) counts[k->code[pc].line] += k->counts[pc].executed;
+  }
+}
+
 std::string countersJson() {
   std::map<std::string, Totals> all = gone;
   for (const Kernel *k : live)

@@ -15,6 +15,9 @@ void countersCall(const std::string &function);
 void countersLeak(const std::string &json);
 void countersReset();
 std::string countersJson();
+// counts[n] grows by the warps that executed the instructions of PTX line n, below `lines`, of the loaded kernels of
+// that name.
+void countersByLine(const std::string &kernel, u64 *counts, u32 lines);
 // To the configured file, if there is one.
 void countersWrite();
 

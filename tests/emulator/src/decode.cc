@@ -1,9 +1,12 @@
 #include "decode.h"
 
 #include <algorithm>
+#include <queue>
 
 #include "cuda_abi.h"
 #include "fault.h"
+#include "liveness.h"
+#include "parser.h"
 
 namespace leetemu {
 namespace {
@@ -74,8 +77,37 @@ u32 KernelDecoder::addShared(const Variable &v) {
   return at;
 }
 
+// A place for every register, shared by those that are not alive at the same time. What may be read before it is
+// written comes first and keeps its place, so that it holds the pattern of the schedule.
+void KernelDecoder::placeRegisters(Frame &f) {
+  const std::vector<Register> &registers = f.ast->registers;
+  std::vector<LiveRange> ranges = frames_.size() == 1 ? liveRanges(*f.ast) : std::vector<LiveRange>();
+  f.registers.assign(registers.size(), 0);
+  for (size_t k = 0; k < registers.size(); ++k)
+    if (ranges.empty() || ranges[k].fromStart) f.registers[k] = addRegister(bytesInFile(registers[k].type));
+  out.clearedBytes = out.registerBytes;
+  std::vector<u32> order;
+  for (u32 k = 0; k < ranges.size(); ++k)
+    if (!ranges[k].fromStart && ranges[k].first <= ranges[k].last) order.push_back(k);
+  std::sort(order.begin(), order.end(), [&](u32 a, u32 b) { return ranges[a].first < ranges[b].first; });
+  std::map<u32, std::vector<Ref>> free;  // by bytes
+  std::priority_queue<std::pair<u32, u32>, std::vector<std::pair<u32, u32>>, std::greater<>>
+      held;  // last use, register
+  for (u32 k : order) {
+    for (; !held.empty() && held.top().first < ranges[k].first; held.pop()) {
+      u32 r = held.top().second;
+      free[bytesInFile(registers[r].type)].push_back(f.registers[r]);
+    }
+    std::vector<Ref> &places = free[bytesInFile(registers[k].type)];
+    if (places.empty()) places.push_back(addRegister(bytesInFile(registers[k].type)));
+    f.registers[k] = places.back();
+    places.pop_back();
+    held.push({ranges[k].last, k});
+  }
+}
+
 void KernelDecoder::layout(Frame &f) {
-  for (const Register &r : f.ast->registers) f.registers.push_back(addRegister(bytesInFile(r.type)));
+  placeRegisters(f);
   out.registerCount += static_cast<u32>(f.ast->registers.size());
   size_t formals = f.ast->params.size() + f.ast->results.size();
   for (size_t k = 0; k < f.ast->variables.size(); ++k) {
@@ -145,7 +177,7 @@ void KernelDecoder::decodeBody(Frame &f) {
   f.start = static_cast<u32>(out.code.size());
   for (const Statement &s : f.ast->body) {
     f.pcs.push_back(static_cast<u32>(out.code.size()));
-    auto it = opTable().find(s.op);
+    auto it = opTable().find(std::string(s.op));
     Builder b(*this, f, s);
     if (it == opTable().end()) b.fail("unknown instruction");
     it->second->build(b);
@@ -171,12 +203,14 @@ void KernelDecoder::resolve() {
 
 Kernel KernelDecoder::run(const FunctionAst &entry) {
   out.name = entry.name;
+  out.source = module.source;
   out.target = module.target;
   out.version = module.versionMajor * 10 + module.versionMinor;
   std::copy(entry.maxThreads, entry.maxThreads + 3, out.maxThreads);
   std::copy(entry.requiredThreads, entry.requiredThreads + 3, out.requiredThreads);
   discover(entry);
   for (Frame *f : order_) layout(*f);
+  if (order_.size() > 1) out.clearedBytes = out.registerBytes;
   for (const Variable &v : module.variables)
     if (!v.isExtern && moduleShared_.count(v.name)) moduleShared_[v.name] = addShared(v);
   for (const Variable &v : module.variables)
@@ -193,7 +227,7 @@ Kernel KernelDecoder::run(const FunctionAst &entry) {
 }
 
 Kernel decodeKernel(const ModuleAst &module, const FunctionAst &entry, const GlobalLookup &lookup) {
-  return KernelDecoder(module, lookup).run(entry);
+  return KernelDecoder(module, lookup).run(parseBody(module, entry));
 }
 
 }  // namespace leetemu

@@ -146,6 +146,7 @@ class KernelDecoder {
   };
   void discover(const FunctionAst &f);
   void discoverSymbols(const std::vector<Operand> &operands);
+  void placeRegisters(Frame &f);
   void layout(Frame &f);
   void decodeBody(Frame &f);
   void resolve();

@@ -124,6 +124,14 @@ LEETEMU_API int leetemu_counters(char *out, int bytes) {
   return copyText(countersJson(), out, bytes);
 }
 
+// counts[n] grows by the warps that executed the instructions of line n of a loaded kernel's PTX, for n < lines.
+LEETEMU_API void leetemu_lines(const char *kernel, unsigned long long *counts, int lines) {
+  std::lock_guard<std::recursive_mutex> hold(driver().lock);
+  std::vector<u64> executed(static_cast<size_t>(std::max(lines, 0)));
+  countersByLine(kernel, executed.data(), static_cast<u32>(executed.size()));
+  for (size_t n = 0; n < executed.size(); ++n) counts[n] += executed[n];
+}
+
 // Forgets reports, counters and the call numbers of fault injection.
 LEETEMU_API void leetemu_reset() {
   std::lock_guard<std::recursive_mutex> hold(driver().lock);

@@ -29,6 +29,13 @@ struct PinnedBlock {
   u8 *data;
   u64 bytes;
   CUcontext context;
+  std::shared_ptr<u64> queued = std::make_shared<u64>(0);  // copies that have not run yet
+};
+
+// One thing that a stream has to do.
+struct Work {
+  std::function<void()> run;
+  std::shared_ptr<EventPoint> after;  // of cuStreamWaitEvent: nothing behind it starts before this is reached
 };
 
 enum class Needs : u8 { nothing, init, context };
@@ -58,9 +65,9 @@ inline void require(bool ok, int code, const std::string &what) {
   if (!ok) throw Fault(code, what);
 }
 
-// streams.cc: enqueue runs at once or late, as the configuration says.
+// driver_stream.cc: enqueue runs at once or late, as the configuration says.
 CUstream streamOf(CUstream handle);  // resolves 0 and the two special handles
-void enqueue(CUstream stream, std::function<void()> work);
+void enqueue(CUstream stream, std::function<void()> work, std::shared_ptr<EventPoint> after = nullptr);
 void drain(CUstream stream);
 void drainContext(CUcontext c);
 void drainUntil(const EventPoint &point);
@@ -82,12 +89,14 @@ struct CUctx_st {
 
 struct CUfunc_st {
   CUmodule module = nullptr;
-  leetemu::Kernel kernel;
+  const leetemu::FunctionAst *ast = nullptr;
+  leetemu::Kernel kernel;       // empty until somebody asks for the function, or from the load on (LOADING)
   int dynamicSharedLimit = -1;  // -1 = not set: what static memory leaves of the default limit
 };
 
 struct CUmod_st {
   CUcontext context = nullptr;
+  leetemu::ModuleAst ast;
   std::map<std::string, std::unique_ptr<CUfunc_st>> functions;
   std::map<std::string, leetemu::u64> variables;  // address
   std::set<std::string> constants;
@@ -96,7 +105,7 @@ struct CUmod_st {
 struct CUstream_st {
   CUcontext context = nullptr;
   bool nonBlocking = false;
-  std::deque<std::function<void()>> work;
+  std::deque<leetemu::Work> work;
 };
 
 struct CUevent_st {

@@ -26,6 +26,12 @@ const PinnedBlock *pinnedBlock(const void *p) {
   return address - it->first < it->second.bytes ? &it->second : nullptr;
 }
 
+// Counts a queued copy for as long as it waits.
+std::shared_ptr<void> holdPinned(const PinnedBlock *block) {
+  ++*block->queued;
+  return std::shared_ptr<void>(nullptr, [queued = block->queued](void *) { --*queued; });
+}
+
 void copyIn(CUdeviceptr to, const u8 *from, size_t bytes) {
   Allocation &a = rangeOf(to, bytes, "copy to the device");
   memcpy(a.at(to), from, bytes);
@@ -90,7 +96,7 @@ LEETEMU_API CUresult cuMemHostAlloc(void **p, size_t bytes, unsigned flags) {
     u8 *data = static_cast<u8 *>(aligned_alloc(4096, roundUp(bytes, 4096)));
     require(data, CUDA_ERROR_OUT_OF_MEMORY, "the host is out of memory");
     memset(data, 0xff, bytes);
-    driver().pinned[reinterpret_cast<u64>(data)] = {data, bytes, currentContext()};
+    driver().pinned.insert({reinterpret_cast<u64>(data), PinnedBlock{data, bytes, currentContext()}});
     *p = data;
   });
 }
@@ -99,7 +105,8 @@ LEETEMU_API CUresult cuMemFreeHost(void *p) {
   return call("cuMemFreeHost", Needs::context, [&] {
     auto it = driver().pinned.find(reinterpret_cast<u64>(p));
     require(it != driver().pinned.end(), CUDA_ERROR_INVALID_VALUE, "not the start of pinned memory");
-    drainContext(currentContext());
+    require(*it->second.queued == 0, CUDA_ERROR_INVALID_VALUE,
+            format("%llu copies that use it are still queued", static_cast<unsigned long long>(*it->second.queued)));
     ::free(it->second.data);
     driver().pinned.erase(it);
   });
@@ -131,7 +138,7 @@ LEETEMU_API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size
     rangeOf(to, bytes, "copy to the device");
     const u8 *data = static_cast<const u8 *>(from);
     // Pageable memory is read before the call returns, pinned memory when the copy runs.
-    if (pinnedBlock(from)) enqueue(s, [=] { copyIn(to, data, bytes); });
+    if (const PinnedBlock *p = pinnedBlock(from)) enqueue(s, [=, held = holdPinned(p)] { copyIn(to, data, bytes); });
     else enqueue(s, [to, held = std::vector<u8>(data, data + bytes)] { copyIn(to, held.data(), held.size()); });
   });
 }
@@ -143,9 +150,9 @@ LEETEMU_API CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t byt
     require(to, CUDA_ERROR_INVALID_VALUE, "null pointer");
     rangeOf(from, bytes, "copy from the device");
     u8 *data = static_cast<u8 *>(to);
-    bool isPinned = pinnedBlock(to) != nullptr;
-    enqueue(s, [=] { copyOut(data, from, bytes); });
-    if (!isPinned) drain(s);
+    const PinnedBlock *p = pinnedBlock(to);
+    enqueue(s, [=, held = p ? holdPinned(p) : nullptr] { copyOut(data, from, bytes); });
+    if (!p) drain(s);
   });
 }
 

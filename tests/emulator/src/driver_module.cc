@@ -10,6 +10,7 @@
 #include "fatbin.h"
 #include "memory.h"
 #include "parser.h"
+#include "patch.h"
 #include "run.h"
 
 namespace leetemu {
@@ -34,8 +35,8 @@ void checkVersions(const ModuleAst &m) {
           format("PTX for sm_%u on a device of compute capability %u", m.target, cc));
 }
 
-void addVariables(CUmodule m, const ModuleAst &ast) {
-  for (const Variable &v : ast.variables) {
+void addVariables(CUmodule m) {
+  for (const Variable &v : m->ast.variables) {
     if (v.space != Space::global && v.space != Space::constant) continue;
     require(!v.isExtern, CUDA_ERROR_NOT_FOUND, "extern variable " + v.name + " is not defined");
     Allocation &a = deviceMemory().allocate(std::max<u64>(v.bytes, 1), m->context->device, ~0ull);
@@ -47,7 +48,7 @@ void addVariables(CUmodule m, const ModuleAst &ast) {
     m->variables[v.name] = a.base;
     if (a.readOnly) m->constants.insert(v.name);
   }
-  for (const Variable &v : ast.variables)
+  for (const Variable &v : m->ast.variables)
     for (const Variable::Address &x : v.addresses) {
       auto it = m->variables.find(x.name);
       require(it != m->variables.end(), CUDA_ERROR_INVALID_PTX, "unknown name " + x.name + " in an initialiser");
@@ -57,7 +58,10 @@ void addVariables(CUmodule m, const ModuleAst &ast) {
     }
 }
 
-void addFunctions(CUmodule m, const ModuleAst &ast) {
+// Decodes a kernel, once.
+void decodeFunction(CUfunc_st &f) {
+  if (!f.kernel.code.empty()) return;
+  CUmodule m = f.module;
   GlobalLookup lookup = [m](const std::string &name, u64 *address, bool *isConstant) {
     auto it = m->variables.find(name);
     if (it == m->variables.end()) return false;
@@ -65,15 +69,20 @@ void addFunctions(CUmodule m, const ModuleAst &ast) {
     *isConstant = m->constants.count(name) != 0;
     return true;
   };
-  for (const FunctionAst &f : ast.functions) {
+  Kernel kernel = decodeKernel(m->ast, *f.ast, lookup);
+  require(kernel.sharedBytes <= static_cast<u32>(deviceLimits().sharedPerBlock), CUDA_ERROR_INVALID_PTX,
+          format("kernel %s: %u bytes of static shared memory, the limit is %d", kernel.name.c_str(),
+                 kernel.sharedBytes, deviceLimits().sharedPerBlock));
+  f.kernel = std::move(kernel);
+}
+
+void addFunctions(CUmodule m) {
+  for (const FunctionAst &f : m->ast.functions) {
     if (!f.isEntry || !f.hasBody) continue;
     auto function = std::make_unique<CUfunc_st>();
     function->module = m;
-    function->kernel = decodeKernel(ast, f, lookup);
-    require(function->kernel.sharedBytes <= static_cast<u32>(deviceLimits().sharedPerBlock), CUDA_ERROR_INVALID_PTX,
-            format("kernel %s: %u bytes of static shared memory, the limit is %d", f.name.c_str(),
-                   function->kernel.sharedBytes, deviceLimits().sharedPerBlock));
-    function->kernel.lineTexts = ast.lines;
+    function->ast = &f;
+    if (!config().lazyLoading) decodeFunction(*function);
     m->functions[f.name] = std::move(function);
   }
 }
@@ -153,13 +162,15 @@ using namespace leetemu;
 LEETEMU_API CUresult cuModuleLoadData(CUmodule *module, const void *image) {
   return call("cuModuleLoadData", Needs::context, [&] {
     require(module && image, CUDA_ERROR_INVALID_VALUE, "null pointer");
-    ModuleAst ast = parse(ptxOf(image, static_cast<unsigned>(config().ccMajor * 10 + config().ccMinor)));
+    u32 capability = static_cast<u32>(config().ccMajor * 10 + config().ccMinor);
+    ModuleAst ast = parse(patched(ptxOf(image, capability)));
     checkVersions(ast);
     CUmodule m = new CUmod_st;
     m->context = currentContext();
+    m->ast = std::move(ast);
     try {
-      addVariables(m, ast);
-      addFunctions(m, ast);
+      addVariables(m);
+      addFunctions(m);
     } catch (...) {
       destroyModule(m);
       throw;
@@ -188,6 +199,7 @@ LEETEMU_API CUresult cuModuleGetFunction(CUfunction *function, CUmodule module, 
     require(driver().modules.count(module), CUDA_ERROR_INVALID_HANDLE, "no such module");
     auto it = module->functions.find(name);
     require(it != module->functions.end(), CUDA_ERROR_NOT_FOUND, std::string("no kernel ") + name);
+    decodeFunction(*it->second);
     *function = it->second.get();
   });
 }
@@ -260,6 +272,7 @@ LEETEMU_API CUresult cuLaunchKernel(CUfunction function, unsigned gridX, unsigne
   return call("cuLaunchKernel", Needs::context, [&] {
     CUfunction f = checkFunction(function);
     CUstream s = streamOf(stream);
+    require(s->context == currentContext(), CUDA_ERROR_INVALID_HANDLE, "a stream of another context");
     unsigned grid[3] = {gridX, gridY, gridZ}, block[3] = {blockX, blockY, blockZ};
     checkLaunch(f, grid, block, sharedBytes);
     Launch l;

@@ -1,6 +1,8 @@
 // Streams and events. Work waits in its stream until something asks for it (STREAMS=late), so that a host that forgets
-// to wait sees stale data; or it runs at the call (STREAMS=eager).
+// to wait sees stale data; or it runs at the call (STREAMS=eager). Late work under SCHEDULE=random gets ahead by chance
+// as well, one stream further than another, so that copies which nothing keeps behind a kernel overwrite what it reads.
 #include <chrono>
+#include <random>
 
 #include "config.h"
 #include "driver.h"
@@ -15,16 +17,37 @@ CUstream perThreadHandle() { return reinterpret_cast<CUstream>(2); }
 
 // A failed kernel poisons its context: what is queued there never runs.
 void step(CUstream stream) {
-  auto work = std::move(stream->work.front());
+  Work work = std::move(stream->work.front());
   stream->work.pop_front();
-  CUcontext c = stream->context;
+  CUcontext c = stream->context, before = currentContext();
   if (c->error) return;
+  setCurrentContext(c);  // whoever waits may have another one
   try {
-    work();
+    work.run();
   } catch (const Fault &f) {
     c->error = f.code;
     report(f.what());
   }
+  setCurrentContext(before);
+}
+
+bool ready(CUstream s) { return !s->work.empty() && (!s->work.front().after || s->work.front().after->done); }
+
+// Now and then, some work of one stream that could go on: streams get far apart.
+void getAheadByChance() {
+  static u64 seed = ~0ull;
+  static std::mt19937_64 random;
+  if (config().seed != seed) random.seed(seed = config().seed);
+  if (random() % 4 != 0) return;
+  std::vector<CUstream> able;
+  for (CUstream s : driver().streams)
+    if (ready(s)) able.push_back(s);
+  for (CUcontext c : driver().contexts)
+    for (CUstream s : {c->defaultStream.get(), c->perThreadStream.get()})
+      if (ready(s)) able.push_back(s);
+  if (able.empty()) return;
+  CUstream s = able[random() % able.size()];
+  for (u64 left = 1 + random() % 8; left > 0 && ready(s); --left) step(s);
 }
 
 void checkEvent(CUevent e) { require(driver().events.count(e), CUDA_ERROR_INVALID_HANDLE, "no such event"); }
@@ -61,7 +84,7 @@ void drainUntil(const EventPoint &point) {
   while (!point.done && point.stream && !point.stream->work.empty()) step(point.stream);
 }
 
-void enqueue(CUstream stream, std::function<void()> work) {
+void enqueue(CUstream stream, std::function<void()> work, std::shared_ptr<EventPoint> after) {
   // The default stream and the blocking streams run one after the other.
   CUcontext c = stream->context;
   if (stream == c->defaultStream.get()) {
@@ -70,8 +93,9 @@ void enqueue(CUstream stream, std::function<void()> work) {
   } else if (!stream->nonBlocking) {
     drain(c->defaultStream.get());
   }
-  stream->work.push_back(std::move(work));
+  stream->work.push_back({std::move(work), std::move(after)});
   if (!config().lateStreams) drain(stream);
+  else if (config().order == Order::random) getAheadByChance();
 }
 
 }  // namespace leetemu
@@ -123,7 +147,9 @@ LEETEMU_API CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned 
     checkEvent(event);
     require(flags == 0, CUDA_ERROR_INVALID_VALUE, "flags must be 0");
     CUstream s = streamOf(stream);
-    if (event->point) enqueue(s, [point = event->point] { drainUntil(*point); });
+    if (event->point)
+      enqueue(
+          s, [point = event->point] { drainUntil(*point); }, event->point);
   });
 }
 

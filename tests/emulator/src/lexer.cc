@@ -1,5 +1,6 @@
 #include "lexer.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 
@@ -14,9 +15,10 @@ bool wordPart(char c) { return isalnum(static_cast<u8>(c)) || c == '_' || c == '
 
 class Lexer {
  public:
-  explicit Lexer(const std::string &s) : s_(s) {}
+  Lexer(std::string_view s, u32 line, bool skipEntries) : s_(s), line_(line), skipEntries_(skipEntries) {}
 
   std::vector<Token> run() {
+    out_.reserve(s_.size() / (skipEntries_ ? 64 : 5));
     while (skipBlank()) next();
     out_.push_back({Tok::end, "", 0, false, line_});
     return std::move(out_);
@@ -46,23 +48,36 @@ class Lexer {
     ++p_;
   }
 
-  void push(Tok kind, std::string text, u64 value = 0, bool isUnsigned = false) {
-    out_.push_back({kind, std::move(text), value, isUnsigned, line_});
+  void push(Tok kind, std::string_view text, u64 value = 0, bool isUnsigned = false) {
+    out_.push_back({kind, text, value, isUnsigned, line_});
   }
 
-  std::string takeWhile(size_t from, bool (*ok)(char)) {
+  template <class F>
+  std::string_view takeWhile(size_t from, F ok) {
     size_t e = from;
     while (e < s_.size() && ok(s_[e])) ++e;
     p_ = e;
     return s_.substr(from, e - from);
   }
 
+  // From behind the opening brace of an entry to behind its closing one.
+  void skipBody() {
+    size_t from = p_;
+    u32 line = line_;
+    for (int depth = 1; depth > 0; ++p_) {
+      if (!skipBlank()) throw Fault(CUDA_ERROR_INVALID_PTX, format("PTX line %u: an entry does not end", line));
+      depth += s_[p_] == '{' ? 1 : s_[p_] == '}' ? -1 : 0;
+    }
+    out_.push_back({Tok::body, s_.substr(from, p_ - 1 - from), 0, false, line});
+    inEntry_ = false;
+  }
+
   void next() {
     char c = s_[p_];
     if (wordStart(c)) {
-      size_t from = p_++;
-      std::string tail = takeWhile(p_, wordPart);
-      push(Tok::word, s_.substr(from, 1) + tail);
+      size_t from = p_;
+      takeWhile(from + 1, wordPart);
+      push(Tok::word, s_.substr(from, p_ - from));
     } else if (c == '.' && wordPart(at(p_ + 1))) {
       dotted();
     } else if (isdigit(static_cast<u8>(c))) {
@@ -73,9 +88,11 @@ class Lexer {
         throw Fault(CUDA_ERROR_INVALID_PTX, format("PTX line %u: unterminated string", line_));
       push(Tok::text, s_.substr(p_ + 1, e - p_ - 1));
       p_ = e + 1;
-    } else if (std::string("{}()[]<>,;:@!|+-=~*").find(c) != std::string::npos) {
-      push(Tok::punct, std::string(1, c));
+    } else if (c == '{' && inEntry_) {
       ++p_;
+      skipBody();
+    } else if (std::string_view("{}()[]<>,;:@!|+-=~*").find(c) != std::string_view::npos) {
+      push(Tok::punct, s_.substr(p_++, 1));
     } else {
       throw Fault(CUDA_ERROR_INVALID_PTX, format("PTX line %u: unexpected character '%c'", line_, c));
     }
@@ -83,8 +100,11 @@ class Lexer {
 
   // .word and .L2::128B
   void dotted() {
-    std::string text = takeWhile(p_ + 1, wordPart);
-    while (at(p_) == ':' && at(p_ + 1) == ':') text += "::" + takeWhile(p_ + 2, wordPart);
+    size_t from = p_ + 1;
+    takeWhile(from, wordPart);
+    while (at(p_) == ':' && at(p_ + 1) == ':') takeWhile(p_ + 2, wordPart);
+    std::string_view text = s_.substr(from, p_ - from);
+    inEntry_ = inEntry_ || (skipEntries_ && text == "entry");
     if (text == "loc" || text == "file") skipLine();
     else push(Tok::dotted, text);
   }
@@ -93,9 +113,9 @@ class Lexer {
     if (s_[p_] == '0' && (tolower(at(p_ + 1)) == 'f' || tolower(at(p_ + 1)) == 'd')) {
       bool isDouble = tolower(s_[p_ + 1]) == 'd';
       size_t digits = isDouble ? 16 : 8;
-      std::string text = takeWhile(p_ + 2, [](char c) { return isxdigit(static_cast<u8>(c)) != 0; });
+      std::string_view text = takeWhile(p_ + 2, [](char c) { return isxdigit(static_cast<u8>(c)) != 0; });
       if (text.size() != digits) throw Fault(CUDA_ERROR_INVALID_PTX, format("PTX line %u: bad float bits", line_));
-      push(isDouble ? Tok::f64bits : Tok::f32bits, text, strtoull(text.c_str(), nullptr, 16));
+      push(isDouble ? Tok::f64bits : Tok::f32bits, text, strtoull(std::string(text).c_str(), nullptr, 16));
       return;
     }
     size_t e = p_;
@@ -103,8 +123,8 @@ class Lexer {
     if (at(e) == '.' || ((at(e) == 'e' || at(e) == 'E') && at(p_ + 1) != 'x')) return decimal();
     char *end = nullptr;
     bool binary = s_[p_] == '0' && tolower(at(p_ + 1)) == 'b';
-    u64 value = binary ? strtoull(s_.c_str() + p_ + 2, &end, 2) : strtoull(s_.c_str() + p_, &end, 0);
-    size_t after = static_cast<size_t>(end - s_.c_str());
+    u64 value = binary ? strtoull(s_.data() + p_ + 2, &end, 2) : strtoull(s_.data() + p_, &end, 0);
+    size_t after = static_cast<size_t>(end - s_.data());
     bool isUnsigned = at(after) == 'U';
     push(Tok::integer, s_.substr(p_, after - p_), value, isUnsigned);
     p_ = after + (isUnsigned ? 1 : 0);
@@ -112,20 +132,35 @@ class Lexer {
 
   void decimal() {
     char *end = nullptr;
-    double value = strtod(s_.c_str() + p_, &end);
-    size_t after = static_cast<size_t>(end - s_.c_str());
+    double value = strtod(s_.data() + p_, &end);
+    size_t after = static_cast<size_t>(end - s_.data());
     push(Tok::f64bits, s_.substr(p_, after - p_), bitsAs<u64>(value));
     p_ = after;
   }
 
-  const std::string &s_;
+  std::string_view s_;  // of a NUL-terminated text
   size_t p_ = 0;
-  u32 line_ = 1;
+  u32 line_;
+  bool skipEntries_, inEntry_ = false;
   std::vector<Token> out_;
 };
 
 }  // namespace
 
-std::vector<Token> lex(const std::string &source) { return Lexer(source).run(); }
+std::vector<Token> lex(std::string_view text, u32 line, bool skipEntries) {
+  return Lexer(text, line, skipEntries).run();
+}
+
+std::string lineOf(const std::string &text, u32 n) {
+  size_t from = 0;
+  for (; n > 1 && from != std::string::npos; --n) {
+    from = text.find('\n', from);
+    if (from != std::string::npos) ++from;
+  }
+  if (n == 0 || from == std::string::npos) return "";
+  size_t to = std::min(text.find('\n', from), text.size());
+  from = std::min(text.find_first_not_of(" \t", from), to);
+  return text.substr(from, to - from);
+}
 
 }  // namespace leetemu

@@ -170,7 +170,7 @@ void build(Builder &b, bool returns) {
   b.address(first, where);
   b.ins.b = b.src(first + 1, t);
   if (op == "cas") b.ins.c = b.src(first + 2, t);
-  b.countAs(b.s.op + "." + op);
+  b.countAs(std::string(b.s.op) + "." + op);
   b.emit(fn);
 }
 

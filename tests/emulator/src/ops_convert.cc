@@ -204,17 +204,47 @@ void buildPack(Builder &b, Ty to, Round r, bool relu) {
   b.emit(bf16 ? binary<u32, float, float, PackBf16> : binary<u32, float, float, PackHalf>);
 }
 
+struct DoubleToFloat {
+  static u32 run(double a) { return a != a ? 0x7fffffffu : bitsAs<u32>(static_cast<float>(a)); }
+};
+struct RoundFloat {
+  static u32 run(float a) {
+    return a != a ? 0x7fffffffu : bitsAs<u32>(std::copysign(static_cast<float>(std::nearbyint(a)), a));
+  }
+};
+// Toward zero, NaN as `NAN_RESULT`.
+template <u32 NAN_RESULT>
+struct TruncateToInt {
+  template <class A>
+  static u32 run(A a) {
+    if (a != a) return NAN_RESULT;
+    return a >= 2147483648.0 ? 0x7fffffffu : a < -2147483648.0 ? 0x80000000u : static_cast<u32>(static_cast<i32>(a));
+  }
+};
+
 struct Fast {
+  const char *rounding;  // "" stands for .rn as well
   Ty to, from;
   Handler fn;
 };
 const Fast FAST[] = {
-    {Ty::s64, Ty::s32, unary<i64, i32, Cast<i64>>},       {Ty::u64, Ty::u32, unary<u64, u32, Cast<u64>>},
-    {Ty::u32, Ty::u64, unary<u32, u64, Cast<u32>>},       {Ty::s32, Ty::s64, unary<u32, u64, Cast<u32>>},
-    {Ty::f32, Ty::s32, unary<float, i32, Cast<float>>},   {Ty::f32, Ty::u32, unary<float, u32, Cast<float>>},
-    {Ty::f64, Ty::s32, unary<double, i32, Cast<double>>}, {Ty::f32, Ty::f16, unary<float, u16, HalfToFloat>},
-    {Ty::f32, Ty::bf16, unary<float, u16, Bf16ToFloat>},  {Ty::f16, Ty::f32, unary<u16, float, FloatToHalf>},
-    {Ty::bf16, Ty::f32, unary<u16, float, FloatToBf16>},  {Ty::f64, Ty::f32, unary<double, float, Cast<double>>},
+    {"", Ty::s64, Ty::s32, unary<i64, i32, Cast<i64>>},
+    {"", Ty::u64, Ty::u32, unary<u64, u32, Cast<u64>>},
+    {"", Ty::u32, Ty::u64, unary<u32, u64, Cast<u32>>},
+    {"", Ty::s32, Ty::s64, unary<u32, u64, Cast<u32>>},
+    {"", Ty::u16, Ty::u32, unary<u16, u32, Cast<u16>>},
+    {"", Ty::f32, Ty::s32, unary<float, i32, Cast<float>>},
+    {"", Ty::f32, Ty::u32, unary<float, u32, Cast<float>>},
+    {"", Ty::f64, Ty::s32, unary<double, i32, Cast<double>>},
+    {"", Ty::f32, Ty::f16, unary<float, u16, HalfToFloat>},
+    {"", Ty::f32, Ty::bf16, unary<float, u16, Bf16ToFloat>},
+    {"", Ty::f16, Ty::f32, unary<u16, float, FloatToHalf>},
+    {"", Ty::bf16, Ty::f32, unary<u16, float, FloatToBf16>},
+    {"", Ty::f64, Ty::f32, unary<double, float, Cast<double>>},
+    {"", Ty::f32, Ty::f64, unary<u32, double, DoubleToFloat>},
+    {"rni", Ty::f32, Ty::f32, unary<u32, float, RoundFloat>},
+    {"rzi", Ty::s32, Ty::f32, unary<u32, float, TruncateToInt<0>>},
+    {"rzi", Ty::s32, Ty::f64, unary<u32, double, TruncateToInt<0x80000000u>>},
 };
 
 bool isNarrowing(Ty to, Ty from) { return isFloat(to) && (!isFloat(from) || sizeOf(to) < sizeOf(from)); }
@@ -245,9 +275,10 @@ void buildCvt(Builder &b) {
   b.ins.a = b.srcWide(b.operand(1), from, &fromBytes);
   b.ins.d = b.dstWide(b.operand(0), to, &toBytes);
   bool exactWidth = fromBytes == sizeOf(from) && toBytes == sizeOf(to);
-  if (exactWidth && r == Round::nearest && whole < 0 && !ftz && !sat && !relu)
+  const char *name = whole == 0 ? "rni" : whole == 1 ? "rzi" : whole < 0 && r == Round::nearest ? "" : nullptr;
+  if (exactWidth && name && !ftz && !sat && !relu)
     for (const Fast &f : FAST)
-      if (f.to == to && f.from == from) return b.emit(f.fn);
+      if (f.to == to && f.from == from && strcmp(f.rounding, name) == 0) return b.emit(f.fn);
   Conversion c{from, to, static_cast<u8>(fromBytes), static_cast<u8>(toBytes), r, whole >= 0, sat, ftz, relu};
   std::vector<Ref> words(4, 0);
   memcpy(words.data(), &c, sizeof c);

@@ -2,6 +2,10 @@
 //
 // Approximate instructions (ex2.approx, rcp.approx, ...) give the correctly rounded or nearly so result: a GPU may be
 // off by the error that the ISA states.
+#if defined(__FMA__)
+#include <immintrin.h>
+#endif
+
 #include <cfenv>
 #include <cmath>
 #include <type_traits>
@@ -147,9 +151,27 @@ void withModes(Warp &w, const Ins &i, u32 m) {
   std::fesetround(FE_TONEAREST);
 }
 
+// GCC does not vectorise a fused multiply-add while the rounding mode may change.
+void fmaOfFloats(Warp &w, const Ins &i, u32 m) {
+#if defined(__FMA__)
+  if (m == ALL_LANES) {
+    float *d = w.dst<float>(i.d);
+    const float *a = w.src<float>(i.a), *b = w.src<float>(i.b), *c = w.src<float>(i.c);
+    const __m256 nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    for (u32 l = 0; l < WARP; l += 8) {
+      __m256 x = _mm256_fmadd_ps(_mm256_loadu_ps(a + l), _mm256_loadu_ps(b + l), _mm256_loadu_ps(c + l));
+      _mm256_storeu_ps(d + l, _mm256_blendv_ps(x, nan, _mm256_cmp_ps(x, x, _CMP_UNORD_Q)));
+    }
+    return;
+  }
+#endif
+  ternary<float, float, float, float, Fma>(w, i, m);
+}
+
 template <class T, class Op, int ARITY>
 Handler pick(bool plain) {
   if (!plain) return withModes<T, Op, ARITY>;
+  if constexpr (std::is_same_v<T, float> && std::is_same_v<Op, Fma>) return fmaOfFloats;
   if constexpr (ARITY == 1) return unary<T, T, Op>;
   else if constexpr (ARITY == 2) return binary<T, T, T, Op>;
   else return ternary<T, T, T, T, Op>;

@@ -330,7 +330,7 @@ void buildIntegerArith(Builder &b) {
       {"add", buildAdd},         {"sub", buildSub},         {"mul", buildMul},
       {"mad", buildMad},         {"div", buildBinary<Div>}, {"min", buildBinary<Min>},
       {"max", buildBinary<Max>}, {"abs", buildSigned<Abs>}, {"neg", buildSigned<Neg>}};
-  auto it = table.find(b.s.op);
+  auto it = table.find(std::string(b.s.op));
   if (it == table.end()) b.fail("this type is not supported");
   it->second(b);
 }

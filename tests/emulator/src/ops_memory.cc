@@ -14,12 +14,11 @@ void load(Warp &w, const Ins &i, u32 m) {
   resolve(w, i, i.space, m, a, sizeof(M) * i.count, Use::read, p);
   for (u32 k = 0; k < i.count; ++k) {
     R *d = w.dst<R>(w.lists[i.list + k]);
-    for (u32 rest = m; rest; rest &= rest - 1) {
-      u32 l = static_cast<u32>(__builtin_ctz(rest));
+    lanes(m, [&](u32 l) {
       M x;
       memcpy(&x, p.lane[l] + k * sizeof(M), sizeof x);
       d[l] = static_cast<R>(x);
-    }
+    });
   }
 }
 
@@ -40,11 +39,10 @@ void store(Warp &w, const Ins &i, u32 m) {
   resolve(w, i, i.space, m, a, sizeof(M) * i.count, Use::write, p, sameElements<M, R>);
   for (u32 k = 0; k < i.count; ++k) {
     const R *s = w.src<R>(w.lists[i.list + k]);
-    for (u32 rest = m; rest; rest &= rest - 1) {
-      u32 l = static_cast<u32>(__builtin_ctz(rest));
+    lanes(m, [&](u32 l) {
       M x = static_cast<M>(s[l]);
       memcpy(p.lane[l] + k * sizeof(M), &x, sizeof x);
-    }
+    });
   }
 }
 

@@ -24,32 +24,26 @@ struct Bf16In {
   static double of(u16 x) { return fromBf16(x); }
 };
 
-// Element e of the fragment of a lane lies in half e % 2 of register e / 2.
-template <class In>
-double element16(const Warp &w, const Ref *regs, u32 lane, u32 e) {
-  return In::of(static_cast<u16>(w.src<u32>(regs[e / 2])[lane] >> (16 * (e % 2))));
-}
-
-// Spreads one register over a matrix: lane 4 g + t holds the elements (row + g, column + 2 t) and the next one of the
+// The elements of one register of A lie along rows: lane 4 g + t holds (row + g, column + 2 t) and the next one of the
 // row.
-template <class In, u32 COLUMNS>
-void spreadRow(const u32 *reg, double (*M)[COLUMNS], u32 row, u32 column) {
+template <class In, u32 K>
+void spreadRow(const u32 *reg, double (*A)[K], u32 row, u32 column) {
   for (u32 g = 0; g < 8; ++g)
     for (u32 t = 0; t < 4; ++t) {
       u32 x = reg[g * 4 + t];
-      M[row + g][column + 2 * t] = In::of(static_cast<u16>(x));
-      M[row + g][column + 2 * t + 1] = In::of(static_cast<u16>(x >> 16));
+      A[row + g][column + 2 * t] = In::of(static_cast<u16>(x));
+      A[row + g][column + 2 * t + 1] = In::of(static_cast<u16>(x >> 16));
     }
 }
 
 // The same for B, whose pairs lie along its columns: elements (row + 2 t, g) and (row + 2 t + 1, g).
 template <class In>
-void spreadColumn(const u32 *reg, double (*M)[8], u32 row) {
+void spreadColumn(const u32 *reg, double (*B)[8], u32 row) {
   for (u32 t = 0; t < 4; ++t)
     for (u32 g = 0; g < 8; ++g) {
       u32 x = reg[g * 4 + t];
-      M[row + 2 * t][g] = In::of(static_cast<u16>(x));
-      M[row + 2 * t + 1][g] = In::of(static_cast<u16>(x >> 16));
+      B[row + 2 * t][g] = In::of(static_cast<u16>(x));
+      B[row + 2 * t + 1][g] = In::of(static_cast<u16>(x >> 16));
     }
 }
 
@@ -60,14 +54,22 @@ void gather16(const Warp &w, const Ref *a, const Ref *b, double (*A)[K], double 
   for (u32 r = 0; r < K / 8; ++r) spreadColumn<In>(w.src<u32>(b[r]), B, r * 8);
 }
 
-// tf32: the low 13 bits of an operand are not looked at.
+// tf32: the low 13 bits of an operand are not looked at. Registers 0 and 1 of A are rows 0-7 and 8-15 of columns 0-3,
+// the next two of columns 4-7; register 0 of B is rows 0-3.
 template <u32 K>
 void gatherTf32(const Warp &w, const Ref *a, const Ref *b, double (*A)[K], double (*B)[8]) {
-  auto value = [&](Ref r, u32 lane) { return static_cast<double>(bitsAs<float>(w.src<u32>(r)[lane] & 0xffffe000u)); };
-  for (u32 lane = 0; lane < WARP; ++lane) {
-    u32 g = lane / 4, t = lane % 4;
-    for (u32 e = 0; e < K / 2; ++e) A[g + e % 2 * 8][t + e / 2 * 4] = value(a[e], lane);
-    for (u32 e = 0; e < K / 4; ++e) B[t + e * 4][g] = value(b[e], lane);
+  auto value = [](u32 x) { return static_cast<double>(bitsAs<float>(x & 0xffffe000u)); };
+  for (u32 e = 0; e < K / 2; ++e) {
+    const u32 *x = w.src<u32>(a[e]);
+    for (u32 g = 0; g < 8; ++g)
+      for (u32 t = 0; t < 4; ++t) A[g + e % 2 * 8][e / 2 * 4 + t] = value(x[g * 4 + t]);
+  }
+  for (u32 e = 0; e < K / 4; ++e) {
+    const u32 *x = w.src<u32>(b[e]);
+    alignas(32) double v[WARP];
+    for (u32 l = 0; l < WARP; ++l) v[l] = value(x[l]);
+    for (u32 t = 0; t < 4; ++t)
+      for (u32 g = 0; g < 8; ++g) B[e * 4 + t][g] = v[g * 4 + t];
   }
 }
 
@@ -97,26 +99,48 @@ void multiply(const double (*A)[K], const double (*B)[8], double (*C)[8]) {
 
 u32 floatBits(double x) { return x != x ? 0x7fffffffu : bitsAs<u32>(static_cast<float>(x)); }
 
+// Accumulators: registers 0 and 1 of f32 hold the columns 2 t and 2 t + 1 of row g, the next two those of row g + 8;
+// registers of f16 hold both columns.
+template <bool F16>
+void loadAccumulator(const Warp &w, const Ref *c, double (*C)[8]) {
+  if constexpr (F16) {
+    for (u32 half = 0; half < 2; ++half) spreadRow<HalfIn, 8>(w.src<u32>(c[half]), C, half * 8, 0);
+  } else {
+    for (u32 half = 0; half < 2; ++half) {
+      const float *x = w.src<float>(c[2 * half]), *y = w.src<float>(c[2 * half + 1]);
+      double *to = C[half * 8];
+      for (u32 l = 0; l < WARP; ++l) to[2 * l] = static_cast<double>(x[l]), to[2 * l + 1] = static_cast<double>(y[l]);
+    }
+  }
+}
+
+template <bool F16>
+void storeAccumulator(Warp &w, const Ref *d, const double (*C)[8]) {
+  for (u32 half = 0; half < 2; ++half) {
+    const double *c = C[half * 8];
+    if constexpr (F16) {
+      u32 *to = w.dst<u32>(d[half]);
+      for (u32 l = 0; l < WARP; ++l)
+        to[l] = toHalf(c[2 * l], Round::nearest) | static_cast<u32>(toHalf(c[2 * l + 1], Round::nearest)) << 16;
+    } else {
+      u32 *to[2] = {w.dst<u32>(d[2 * half]), w.dst<u32>(d[2 * half + 1])};
+      u32 bits[2 * WARP];
+      for (u32 k = 0; k < 2 * WARP; ++k) bits[k] = floatBits(c[k]);
+      for (u32 l = 0; l < WARP; ++l) to[0][l] = bits[2 * l], to[1][l] = bits[2 * l + 1];
+    }
+  }
+}
+
 // list: registers of D, A, B, C. Accumulators of f32 have 4 registers, of f16 have 2.
 template <u32 K, bool F16, auto GATHER>
 void mma(Warp &w, const Ins &i, u32 m) {
   needWholeWarp(w, m);
-  constexpr u32 ACC = F16 ? 2 : 4;
-  const Ref *d = w.lists + i.list, *a = d + ACC, *b = a + i.aux, *c = b + i.size;
+  const Ref *d = w.lists + i.list, *a = d + (F16 ? 2 : 4), *b = a + i.aux, *c = b + i.size;
   double A[16][K], B[K][8], C[16][8];
   GATHER(w, a, b, A, B);
-  for (u32 lane = 0; lane < WARP; ++lane)
-    for (u32 e = 0; e < 4; ++e)
-      C[lane / 4 + e / 2 * 8][lane % 4 * 2 + e % 2] =
-          F16 ? element16<HalfIn>(w, c, lane, e) : static_cast<double>(w.src<float>(c[F16 ? 0 : e])[lane]);
+  loadAccumulator<F16>(w, c, C);
   multiply<K>(A, B, C);
-  for (u32 lane = 0; lane < WARP; ++lane) {
-    auto at = [&](u32 e) { return C[lane / 4 + e / 2 * 8][lane % 4 * 2 + e % 2]; };
-    for (u32 e = 0; e < ACC; ++e)
-      w.dst<u32>(d[e])[lane] =
-          F16 ? toHalf(at(2 * e), Round::nearest) | static_cast<u32>(toHalf(at(2 * e + 1), Round::nearest)) << 16
-              : floatBits(at(e));
-  }
+  storeAccumulator<F16>(w, d, C);
 }
 
 struct Shape {
@@ -178,13 +202,15 @@ void ldmatrix(Warp &w, const Ins &i, u32 m) {
   resolve(w, i, Space::shared, rows, a, 16, Use::read, p);
   for (u32 j = 0; j < i.count; ++j) {
     u32 *d = w.dst<u32>(w.lists[i.list + j]);
+    if (!i.aux) { /* lane 4 r + t holds the columns 2 t and 2 t + 1 of row r */
+      for (u32 row = 0; row < 8; ++row) memcpy(d + 4 * row, p.lane[8 * j + row], 16);
+      continue;
+    }
+    u16 x[8][8];
+    for (u32 row = 0; row < 8; ++row) memcpy(x[row], p.lane[8 * j + row], 16);
     for (u32 lane = 0; lane < WARP; ++lane) {
-      u16 pair[2];
-      for (u32 e = 0; e < 2; ++e) {
-        u32 row = i.aux ? lane % 4 * 2 + e : lane / 4, col = i.aux ? lane / 4 : lane % 4 * 2 + e;
-        memcpy(&pair[e], p.lane[8 * j + row] + 2 * col, 2);
-      }
-      d[lane] = pair[0] | static_cast<u32>(pair[1]) << 16;
+      u32 row = lane % 4 * 2, column = lane / 4;
+      d[lane] = x[row][column] | static_cast<u32>(x[row + 1][column]) << 16;
     }
   }
 }

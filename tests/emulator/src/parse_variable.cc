@@ -3,7 +3,7 @@
 namespace leetemu {
 namespace {
 
-bool spaceNamed(const std::string &s, Space &out) {
+bool spaceNamed(std::string_view s, Space &out) {
   if (s == "global") out = Space::global;
   else if (s == "shared") out = Space::shared;
   else if (s == "local") out = Space::local;
@@ -19,7 +19,7 @@ Variable VariableParser::variable(bool isExtern) {
   Variable v;
   v.isExtern = isExtern;
   v.line = cur().line;
-  if (cur().kind != Tok::dotted || !spaceNamed(cur().text, v.space)) fail("unknown directive ." + cur().text);
+  if (cur().kind != Tok::dotted || !spaceNamed(cur().text, v.space)) fail("unknown directive ." + text());
   ++p_;
   u32 lanes = 1;
   for (; cur().kind == Tok::dotted; ++p_) {
@@ -31,7 +31,7 @@ Variable VariableParser::variable(bool isExtern) {
     } else if (Ty t = typeNamed(cur().text); t != Ty::none && t != Ty::pred) {
       v.type = t;
       v.align = std::max(v.align, sizeOf(t) * lanes);
-    } else fail("unknown modifier ." + cur().text);
+    } else fail("unknown modifier ." + text());
   }
   finishVariable(v, lanes);
   return v;

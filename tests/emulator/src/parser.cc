@@ -24,21 +24,29 @@ namespace {
 
 class Parser : VariableParser {
  public:
-  explicit Parser(const std::string &source) : VariableParser(source) {}
+  explicit Parser(std::shared_ptr<const std::string> source) : VariableParser(source, *source, 1, true) {}
+  Parser(std::shared_ptr<const std::string> source, const FunctionAst &entry)
+      : VariableParser(source, entry.text, entry.textLine, false) {}
 
   ModuleAst run() {
     while (cur().kind != Tok::end) topLevel();
     if (m_.versionMajor == 0) fail("no .version directive");
     if (m_.target == 0) fail("no .target directive");
-    m_.lines = std::move(lines_);
+    m_.source = source_;
     return std::move(m_);
+  }
+
+  FunctionAst runBody(FunctionAst f) {
+    begin(f);
+    while (cur().kind != Tok::end) statement();
+    return f;
   }
 
  private:
   void topLevel() {
     if (acceptDotted("version")) {
       // "9.0" is read as one decimal number.
-      std::string text = cur().text;
+      std::string text = this->text();
       ++p_;
       m_.versionMajor = static_cast<u32>(atoi(text.c_str()));
       size_t dot = text.find('.');
@@ -93,15 +101,26 @@ class Parser : VariableParser {
       return;
     }
     f.hasBody = true;
+    if (cur().kind == Tok::body) {
+      f.text = cur().text;
+      f.textLine = cur().line;
+      ++p_;
+    } else {
+      begin(f);
+      expect('{');
+      while (!accept('}')) statement();
+    }
+    m_.functions.push_back(std::move(f));
+    f_ = nullptr;
+  }
+
+  // What follows are the statements of f.
+  void begin(FunctionAst &f) {
     f_ = &f;
     f.scopes.push_back({});
     scope_ = 0;
     for (auto *list : {&f.params, &f.results})
       for (Variable &v : *list) addVariable(v);
-    expect('{');
-    while (!accept('}')) statement();
-    m_.functions.push_back(std::move(f));
-    f_ = nullptr;
   }
 
   std::vector<Variable> params() {
@@ -115,7 +134,7 @@ class Parser : VariableParser {
   }
 
   void functionDirective(FunctionAst &f) {
-    std::string name = cur().text;
+    std::string name = text();
     ++p_;
     if (name == "maxntid" || name == "reqntid") {
       u32 *dims = name == "maxntid" ? f.maxThreads : f.requiredThreads;
@@ -181,7 +200,7 @@ class Parser : VariableParser {
   void registers() {
     if (isDotted("v2") || isDotted("v4")) fail("vector registers are not supported");
     Ty type = cur().kind == Tok::dotted ? typeNamed(cur().text) : Ty::none;
-    if (type == Ty::none) fail("unknown register type ." + cur().text);
+    if (type == Ty::none) fail("unknown register type ." + text());
     ++p_;
     do {
       std::string name = word();
@@ -223,7 +242,8 @@ class Parser : VariableParser {
       s.guard = static_cast<i32>(index);
     }
     s.line = cur().line;
-    s.op = word();
+    if (cur().kind != Tok::word) fail("expected an instruction before '" + text() + "'");
+    s.op = t_[p_++].text;
     for (; cur().kind == Tok::dotted; ++p_) s.mods.push_back(cur().text);
     while (!accept(';')) {
       s.operands.push_back(operand());
@@ -302,7 +322,7 @@ class Parser : VariableParser {
     } else if (o.name[0] == '%') {
       o.kind = Operand::special;
       o.name.erase(0, 1);
-      if (cur().kind == Tok::dotted) o.name += "." + cur().text, ++p_;
+      if (cur().kind == Tok::dotted) o.name += "." + text(), ++p_;
       if (!isSpecialRegister(o.name)) fail("unknown register %" + o.name);
     } else if (o.name == "WARP_SZ") {
       o.kind = Operand::integer;
@@ -326,6 +346,10 @@ class Parser : VariableParser {
 
 }  // namespace
 
-ModuleAst parse(const std::string &source) { return Parser(source).run(); }
+ModuleAst parse(std::string source) { return Parser(std::make_shared<const std::string>(std::move(source))).run(); }
+
+FunctionAst parseBody(const ModuleAst &module, const FunctionAst &entry) {
+  return Parser(module.source, entry).runBody(entry);
+}
 
 }  // namespace leetemu

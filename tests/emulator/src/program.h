@@ -1,9 +1,11 @@
 // A kernel ready to run: pre-decoded instructions and the layout of everything they refer to.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base.h"
+#include "pattern.h"
 
 namespace leetemu {
 
@@ -46,7 +48,8 @@ struct Ins {
   bool addr32 = false;  // the address register has 32 bits
   u8 aux = 0;           // meaning depends on the handler
   u32 line = 0;
-  u32 name = 0;  // index into Kernel::opNames
+  u32 name = 0;     // index into Kernel::opNames
+  u32 pattern = 0;  // index into Kernel::patterns, if it has an address
 };
 
 // What one instruction has done so far, all launches together.
@@ -71,6 +74,7 @@ struct Kernel {
   std::vector<u64> constants;
   std::vector<SpecialInit> specials;
   u32 registerBytes = 0, registerCount = 0;
+  u32 clearedBytes = 0;  // registers before this are filled when a warp starts
   u32 paramBytes = 0;
   struct Param {
     u32 at, bytes;
@@ -82,7 +86,8 @@ struct Kernel {
   u32 maxThreads[3] = {0, 0, 0}, requiredThreads[3] = {0, 0, 0};
   u32 target = 0, version = 0;
   std::vector<InsCount> counts;
-  std::vector<std::string> lineTexts;  // by line, only those that have code
+  std::vector<Pattern> patterns;              // of each instruction with an address
+  std::shared_ptr<const std::string> source;  // PTX of the module
   u64 launches = 0, ctas = 0, barriers = 0;
 };
 

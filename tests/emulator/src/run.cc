@@ -6,6 +6,7 @@
 
 #include "cuda_abi.h"
 #include "fault.h"
+#include "lexer.h"
 
 namespace leetemu {
 namespace {
@@ -160,10 +161,8 @@ u32 guarded(const Warp &w, const Ins &i, u32 mask) {
 [[noreturn]] void inContext(const Warp &w, u32 pc, const Fault &f) {
   const Kernel &k = *w.cta->launch->kernel;
   u32 line = w.code[pc].line;
-  const std::string text = line && line <= k.lineTexts.size() ? k.lineTexts[line - 1] : "";
-  size_t from = text.find_first_not_of(" \t");
   throw Fault(f.code, format("kernel %s, %s, at PTX line %u: %s", k.name.c_str(), f.what(), line,
-                             from == std::string::npos ? "" : text.c_str() + from));
+                             lineOf(*k.source, line).c_str()));
 }
 
 }  // namespace

@@ -59,11 +59,12 @@ void startWarp(Warp &w, Cta &cta, u32 id) {
   w.registers.resize(k.registerBytes / 8 + 16);
   u64 start = roundUp(reinterpret_cast<u64>(w.registers.data()), 64);
   w.base[0] = reinterpret_cast<u8 *>(start);
-  memset(w.base[0], pattern, k.registerBytes);
+  memset(w.base[0], pattern, k.clearedBytes);
   w.base[1] = reinterpret_cast<u8 *>(k.constants.data());
   w.lists = k.lists.data();
   w.code = k.code.data();
   w.counts = k.counts.data();
+  w.patterns = k.patterns.data();
   if (k.localBytes > LOCAL_BASE) {
     w.localStore.resize(k.localBytes / 8 * WARP);
     memset(w.localStore.data(), pattern, w.localStore.size() * 8);
@@ -159,7 +160,9 @@ void Cta::start(Launch &l, u64 linearIndex) {
   index[1] = static_cast<u32>(linearIndex / l.grid[0] % l.grid[1]);
   index[2] = static_cast<u32>(linearIndex / l.grid[0] / l.grid[1]);
   u32 n = l.warpsPerCta();
-  shared.assign(l.sharedBytes + 16, 0xff);
+  // What nobody wrote is never read where that is checked.
+  if (checkInit) shared.resize(l.sharedBytes + 16);
+  else shared.assign(l.sharedBytes + 16, 0xff);
   sharedWritten.assign(l.sharedBytes / 8 + 4, 0);
   shadow.reset(l.sharedBytes, n);
   for (Barrier &b : barriers) b = Barrier();

@@ -9,12 +9,17 @@ namespace leetemu {
 void SharedShadow::reset(u32 bytes, u32 warps) {
   // Times go on from the CTA before, so that its entries are in the past of everything without being cleared.
   u32 words = (bytes + 3) / 4;
-  if (words > words_.size()) words_.resize(words), flags_.resize(words), bytes_.resize(words * 4);
-  for (u32 word : special_) flags_[word] = 0, words_[word] = Cell();
+  std::vector<u32> *members[] = {&words_.guard,  &words_.writeTime, &words_.readTime,
+                                 &words_.writer, &words_.reader,    &words_.readWarps};
+  if (words > flags_.size()) {
+    for (std::vector<u32> *member : members) member->resize(words);
+    flags_.resize(words), bytes_.resize(words * 4);
+  }
+  for (u32 word : special_) flags_[word] = 0, words_.guard[word] = 0, words_.put(word, Cell());
   special_.clear();
   if (time_ > 0xf0000000u) {
     time_ = 0;
-    std::fill(words_.begin(), words_.end(), Cell());
+    for (std::vector<u32> *member : members) std::fill(member->begin(), member->end(), 0);
     std::fill(bytes_.begin(), bytes_.end(), Cell());
   }
   start_ = ++time_;
@@ -83,13 +88,13 @@ const char *SharedShadow::checkWrite(Cell &c, u32 thread, WriteKind kind) {
 }
 
 void SharedShadow::setGuard(u32 word) {
-  Cell &c = words_[word];
-  if (flags_[word] & SPLIT || (c.writeTime >= start_ && kindOf(c.writer) == WriteKind::copy)) makeSpecial(word);
-  else c.guard = c.writeTime;
+  bool copies = words_.writeTime[word] >= start_ && kindOf(words_.writer[word]) == WriteKind::copy;
+  if (flags_[word] & SPLIT || copies) makeSpecial(word);
+  else words_.guard[word] = words_.writeTime[word];
 }
 
 void SharedShadow::splitWord(u32 word) {
-  for (u32 k = 0; k < 4; ++k) bytes_[word * 4 + k] = words_[word];
+  for (u32 k = 0; k < 4; ++k) bytes_[word * 4 + k] = words_.get(word);
   flags_[word] |= SPLIT;
   setGuard(word);
 }
@@ -104,7 +109,9 @@ bool SharedShadow::each(u32 thread, u32 offset, u32 bytes, F f) {
   for (u32 at = offset, end = offset + bytes; at < end;) {
     u32 word = at / 4, stop = std::min(end, (word + 1) * 4);
     if (stop - at == 4 && !(flags_[word] & SPLIT)) {
-      if (fails(words_[word], at)) return false;
+      Cell c = words_.get(word);
+      if (fails(c, at)) return false;
+      words_.put(word, c);
       setGuard(word);
     } else {
       if (!(flags_[word] & SPLIT)) splitWord(word);
@@ -117,37 +124,114 @@ bool SharedShadow::each(u32 thread, u32 offset, u32 bytes, F f) {
 }
 
 bool SharedShadow::readOne(u32 thread, u32 offset, u32 bytes) {
-  return each(thread, offset, bytes, [&](Cell &c) { return checkRead(c, thread); });
+  u32 warp = thread / WARP, horizon = horizon_[warp];
+  return each(thread, offset, bytes, [&](Cell &c) {
+    if (c.writeTime >= horizon || kindOf(c.writer) == WriteKind::copy) return checkRead(c, thread);
+    noteRead(c, who(thread), 1u << warp);
+    return static_cast<const char *>(nullptr);
+  });
 }
 
 bool SharedShadow::writeOne(u32 thread, u32 offset, u32 bytes, WriteKind kind) {
-  return each(thread, offset, bytes, [&](Cell &c) { return checkWrite(c, thread, kind); });
+  u32 horizon = horizon_[thread / WARP];
+  return each(thread, offset, bytes, [&](Cell &c) {
+    if (c.writeTime >= horizon || c.readTime >= horizon || kindOf(c.writer) == WriteKind::copy)
+      return checkWrite(c, thread, kind);
+    noteWrite(c, who(thread), kind);
+    return static_cast<const char *>(nullptr);
+  });
+}
+
+// What noteRead does for one word that lane `first` and then lane `last` of a warp read.
+inline void SharedShadow::noteWord(u32 word, Who first, Who last, u32 warpBit) {
+  u32 &reader = words_.reader[word];
+  if (words_.readTime[word] != time_) {
+    words_.readTime[word] = time_, words_.readWarps[word] = warpBit;
+    reader = last | (last != first ? MANY : 0);
+    return;
+  }
+  words_.readWarps[word] |= warpBit;
+  u32 differs = (reader ^ first) & IDENTITY, many = last != first ? MANY : 0;
+  if (differs < WARP) many |= (reader & MANY) | (differs ? MANY : 0);
+  reader = last | many;
+}
+
+// The same for words that follow each other, 1 << shift of them to a lane, each read by one lane.
+void SharedShadow::noteWords(u32 word, u32 words, u32 shift, Who first, u32 warpBit) {
+  u32 *readTime = &words_.readTime[word], *reader = &words_.reader[word], *readWarps = &words_.readWarps[word];
+  const u32 time = time_;
+#pragma GCC ivdep
+  for (u32 k = 0; k < words; ++k) {
+    u32 me = first + (k >> shift), differs = (reader[k] ^ me) & IDENTITY;
+    u32 many = differs < WARP ? (reader[k] & MANY) | (differs ? MANY : 0) : 0;
+    bool fresh = readTime[k] != time;
+    reader[k] = fresh ? me : me | many;
+    readWarps[k] = fresh ? warpBit : readWarps[k] | warpBit;
+    readTime[k] = time;
+  }
+}
+
+namespace {
+bool allBelow(const u32 *p, u32 n, u32 limit) {
+  u32 below = 1;
+  for (u32 k = 0; k < n; ++k) below &= p[k] < limit;
+  return below != 0;
+}
+}  // namespace
+
+bool SharedShadow::quietRead(u32 warp, const Pattern &p, u32 offset) {
+  if (p.bytes < 4) return false;
+  u32 horizon = horizon_[warp], shift = static_cast<u32>(__builtin_ctz(p.bytes / 4));
+  for (u32 r = 0; r < p.runCount; ++r) {
+    u32 word = (offset + static_cast<u32>(p.runs[r].at)) / 4, words = p.runs[r].count << shift;
+    if (words == 1 ? words_.guard[word] >= horizon : !allBelow(&words_.guard[word], words, horizon)) return false;
+  }
+  constexpr u32 FEW = 4;
+  Who me = who(warp * WARP);
+  for (u32 r = 0; r < p.runCount; ++r) {
+    const Run &run = p.runs[r];
+    u32 word = (offset + static_cast<u32>(run.at)) / 4, words = run.count << shift, bit = 1u << warp;
+    if (words <= FEW) {
+      for (u32 k = 0; k < words; ++k)
+        noteWord(word + k, me + run.lane + (k >> shift), me + run.last + (k >> shift), bit);
+      continue;
+    }
+    noteWords(word, words, shift, me + run.lane, bit);
+    if (run.last != run.lane) noteWords(word, words, shift, me + run.last, bit);
+  }
+  return true;
+}
+
+bool SharedShadow::quietWrite(u32 warp, const Pattern &p, u32 offset, WriteKind kind) {
+  if (p.bytes < 4 || !p.unique) return false;
+  u32 horizon = horizon_[warp], shift = static_cast<u32>(__builtin_ctz(p.bytes / 4));
+  for (u32 r = 0; r < p.runCount; ++r) {
+    u32 word = (offset + static_cast<u32>(p.runs[r].at)) / 4, words = p.runs[r].count << shift;
+    if (!allBelow(&words_.guard[word], words, horizon) || !allBelow(&words_.readTime[word], words, horizon))
+      return false;
+  }
+  for (u32 r = 0; r < p.runCount; ++r) {
+    u32 word = (offset + static_cast<u32>(p.runs[r].at)) / 4, words = p.runs[r].count << shift;
+    u32 *writer = &words_.writer[word], *writeTime = &words_.writeTime[word], *guard = &words_.guard[word];
+    u32 me = (who(warp * WARP) + p.runs[r].lane) | static_cast<u32>(kind) << KIND_SHIFT;
+    for (u32 k = 0; k < words; ++k) writeTime[k] = guard[k] = time_, writer[k] = me + (k >> shift);
+    for (u32 k = 0; k < words && kind == WriteKind::copy; ++k) makeSpecial(word + k);
+  }
+  return true;
 }
 
 int SharedShadow::read(u32 warp, u32 mask, const u32 *offsets, u32 bytes) {
-  u32 horizon = horizon_[warp], bit = 1u << warp, first = who(warp * WARP);
   for (; mask; mask &= mask - 1) {
-    u32 lane = static_cast<u32>(__builtin_ctz(mask)), offset = offsets[lane], word = offset / 4, end = word + bytes / 4;
-    if (bytes >= 4)
-      for (; word < end && words_[word].guard < horizon; ++word) noteRead(words_[word], first + lane, bit);
-    if ((word < end || bytes < 4) && !readOne(warp * WARP + lane, offset, bytes)) return static_cast<int>(lane);
+    u32 lane = static_cast<u32>(__builtin_ctz(mask));
+    if (!readOne(warp * WARP + lane, offsets[lane], bytes)) return static_cast<int>(lane);
   }
   return -1;
 }
 
 int SharedShadow::write(u32 warp, u32 mask, const u32 *offsets, u32 bytes, WriteKind kind) {
-  u32 horizon = horizon_[warp], first = who(warp * WARP);
   for (; mask; mask &= mask - 1) {
-    u32 lane = static_cast<u32>(__builtin_ctz(mask)), offset = offsets[lane], word = offset / 4, end = word + bytes / 4;
-    if (bytes >= 4)
-      for (; word < end && words_[word].guard < horizon && words_[word].readTime < horizon; ++word) {
-        noteWrite(words_[word], first + lane, kind);
-        words_[word].guard = time_;
-        if (kind == WriteKind::copy) makeSpecial(word);
-      }
-    u32 rest = bytes >= 4 ? (end - word) * 4 : bytes;
-    if (rest && !writeOne(warp * WARP + lane, bytes >= 4 ? word * 4 : offset, rest, kind))
-      return static_cast<int>(lane);
+    u32 lane = static_cast<u32>(__builtin_ctz(mask));
+    if (!writeOne(warp * WARP + lane, offsets[lane], bytes, kind)) return static_cast<int>(lane);
   }
   return -1;
 }
@@ -155,10 +239,12 @@ int SharedShadow::write(u32 warp, u32 mask, const u32 *offsets, u32 bytes, Write
 void SharedShadow::land(u32 thread, u32 offset, u32 bytes) {
   // A copy covers whole words.
   for (u32 word = offset / 4; word < (offset + bytes) / 4; ++word) {
-    bool parts = flags_[word] & SPLIT;
-    for (u32 k = 0; k < (parts ? 4 : 1); ++k)
-      noteWrite(parts ? bytes_[4 * word + k] : words_[word], who(thread), WriteKind::plain);
-    if (!parts) words_[word].guard = time_;
+    if (flags_[word] & SPLIT) {
+      for (u32 k = 0; k < 4; ++k) noteWrite(bytes_[4 * word + k], who(thread), WriteKind::plain);
+    } else {
+      words_.guard[word] = words_.writeTime[word] = time_;
+      words_.writer[word] = who(thread);
+    }
   }
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base.h"
+#include "pattern.h"
 
 namespace leetemu {
 
@@ -20,6 +20,11 @@ class SharedShadow {
   // The accesses of one warp: `bytes` per lane at offsets from the start of shared memory. The first lane whose access
   // is a race, or -1; problem() then tells which. Atomics do not race with each other; after a copy (cp.async) nobody
   // may touch the bytes until `land`.
+  //
+  // quietRead and quietWrite are the quick forms for a pattern whose first lane is at `offset`: they note the access if
+  // it is seen at once that it is no race, and otherwise change nothing and return false.
+  bool quietRead(u32 warp, const Pattern &p, u32 offset);
+  bool quietWrite(u32 warp, const Pattern &p, u32 offset, WriteKind kind);
   int read(u32 warp, u32 mask, const u32 *offsets, u32 bytes);
   int write(u32 warp, u32 mask, const u32 *offsets, u32 bytes, WriteKind kind);
   void land(u32 thread, u32 offset, u32 bytes);
@@ -42,10 +47,20 @@ class SharedShadow {
   static constexpr u32 SPECIAL = 0xffffffffu;
 
   struct Cell {
-    u32 guard = 0;  // writeTime, or SPECIAL when the quick test must not be used: tracked by bytes, or a copy in flight
     u32 writeTime = 0, readTime = 0;  // 0 = never
     Who writer = 0, reader = 0;       // the last ones
     u32 readWarps = 0;                // all that read at readTime
+  };
+  // The cells of all words, member by member, so that neighbours are looked at together.
+  struct Words {
+    // writeTime, or SPECIAL when the quick test must not be used: tracked by bytes, or a copy in flight
+    std::vector<u32> guard;
+    std::vector<u32> writeTime, readTime, writer, reader, readWarps;
+    Cell get(u32 n) const { return {writeTime[n], readTime[n], writer[n], reader[n], readWarps[n]}; }
+    void put(u32 n, const Cell &c) {
+      writeTime[n] = c.writeTime, readTime[n] = c.readTime, writer[n] = c.writer, reader[n] = c.reader;
+      readWarps[n] = c.readWarps;
+    }
   };
 
   Who who(u32 thread) const { return thread | (warpTime_[thread / WARP] << 10 & IDENTITY); }
@@ -70,8 +85,10 @@ class SharedShadow {
   template <class F>
   bool each(u32 thread, u32 offset, u32 bytes, F f);
   void setGuard(u32 word);
+  void noteWord(u32 word, Who first, Who last, u32 warpBit);
+  void noteWords(u32 word, u32 words, u32 shift, Who first, u32 warpBit);
   void makeSpecial(u32 word) {
-    words_[word].guard = SPECIAL;
+    words_.guard[word] = SPECIAL;
     if (!(flags_[word] & LISTED)) flags_[word] |= LISTED, special_.push_back(word);
   }
   void splitWord(u32 word);
@@ -80,7 +97,7 @@ class SharedShadow {
   std::vector<u32> known_;     // [warps][warps]
   std::vector<u32> horizon_;   // [warps]: the warp knows everything that anybody did before
   std::vector<u32> warpTime_;  // [warps]
-  std::vector<Cell> words_;
+  Words words_;
   std::vector<Cell> bytes_;  // 4 per word
   enum : u8 { SPLIT = 1, LISTED = 2 };
   std::vector<u8> flags_;     // per word

@@ -43,6 +43,7 @@ struct Warp {
   u8 *base[2] = {nullptr, nullptr};  // registers, constants
   const u32 *lists = nullptr;
   InsCount *counts = nullptr;
+  Pattern *patterns = nullptr;
   const Ins *code = nullptr;
   Cta *cta = nullptr;
   u8 *local = nullptr;  // localBytes per lane
