@@ -110,7 +110,8 @@ function main(filters: string[]): boolean {
     for (const key of ["passed", "failed", "skipped"] as const) total[key] += count[key];
     lines.push(`test   ${name.padEnd(20)} ${name === "build" ? "done" : summary(count)}  ${seconds} s`);
   }
-  console.log(["", ...lines, summary(total)].join("\n"));
+  if (total.skipped) lines.push(`test   ${total.skipped} skipped, for the reasons above`);
+  console.log(["", ...lines, `${total.passed} passed, ${total.failed} failed`].join("\n"));
   return total.failed === 0 && total.passed > 0;
 }
 

@@ -268,7 +268,7 @@ LEET_API leet_status leet_device_read_start(int32_t device_index, void *to, uint
 LEET_API leet_status leet_device_memory(int32_t device_index, uint64_t *allocated, uint64_t *free_bytes,
                                         uint64_t *total_bytes, char *message, int32_t message_bytes);
 
-/* What the processor can do at most, measured now in some tenths of a second: the best of several passes, on at most
+/* What the processor can do at most, measured now in some tenths of a second: the median of several passes, on at most
  * `threads` threads (0 = one per processor), with the instruction set in use.
  *   flops_per_s   out: float32 operations per second of multiply-adds in registers; one multiply-add counts as two
  *   bytes_per_s   out: bytes read plus bytes written per second where every element of 128 MiB is updated in place

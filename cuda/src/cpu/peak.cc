@@ -11,7 +11,7 @@ namespace {
 
 const int kMaxThreads = 1024; /* as leet_params.threads */
 const int kPieces = 8;        /* tasks for each thread: one that is held up passes its share on */
-const int kFmaPasses = 10, kStreamPasses = 4;
+const int kPasses = 7;
 const int64_t kTurns = 100000;                   /* a task of some 0.3 ms */
 const int64_t kStreamFloats = (int64_t)32 << 20; /* 128 MiB: more than the caches of a few cores hold */
 const int64_t kSliceFloats = (int64_t)256 << 10; /* 1 MiB */
@@ -22,20 +22,22 @@ double seconds() {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Work per second in the best of `passes` passes: neighbours only ever make a pass slower. */
+/* Work per second in the median of kPasses passes: what can be kept up, as the timings that it is compared with. */
 template <class Pass>
-double best_rate(int passes, const Pass &pass) {
-  double best = 0;
-  for (int i = 0; i < passes; i++) {
-    const double start = seconds(), work = pass(), time = seconds() - start;
-    if (time > 0 && work / time > best) best = work / time;
+double median_rate(const Pass &pass) {
+  double rates[kPasses];
+  for (int i = 0; i < kPasses; i++) {
+    const double start = seconds(), work = pass(), rate = work / (seconds() - start);
+    int at = i;
+    for (; at > 0 && rates[at - 1] > rate; at--) rates[at] = rates[at - 1];
+    rates[at] = rate;
   }
-  return best;
+  return rates[kPasses / 2];
 }
 
 double fma_rate(const CpuKernels &kernels, int threads) {
   alignas(64) float own[16];
-  return best_rate(kFmaPasses, [&] {
+  return median_rate([&] {
     double operations = 0;
     const int64_t tasks = (int64_t)threads * kPieces;
     parallel(threads, tasks, sizeof own, own, [&](int64_t i, float *scratch) {
@@ -56,8 +58,7 @@ double stream_rate(const CpuKernels &kernels, int threads, float *x) {
     return 2.0 * (double)kStreamFloats * (double)sizeof(float);
   };
   pass([](float *slice) { __builtin_memset(slice, 0, (size_t)kSliceFloats * sizeof(float)); });
-  return best_rate(kStreamPasses,
-                   [&] { return pass([&](float *slice) { kernels.scale_in_place(slice, kSliceFloats, 1.0f); }); });
+  return median_rate([&] { return pass([&](float *slice) { kernels.scale_in_place(slice, kSliceFloats, 1.0f); }); });
 }
 
 }  // namespace

@@ -15,6 +15,9 @@ const int kMaxWorkers = 1023;
  * microseconds, longer than the gap between the steps of one call and shorter than anything a scheduler would notice.
  */
 const int kSpins = 4000;
+/* Claims per thread: enough to share out evenly. A claim costs as much as a cache line from another core, which is more
+ * than a decode step of a small head takes. */
+const int64_t kClaims = 64;
 
 struct Batch {
   Batch *next;
@@ -22,6 +25,7 @@ struct Batch {
   void *context;
   int64_t count;
   size_t scratch_bytes;
+  int64_t grain;   /* tasks claimed at a time */
   int64_t claimed; /* atomic: next task number */
   int open_seats;  /* guarded by mutex: workers that may still join */
   int inside;      /* atomic, written with the mutex held: workers that joined and have not left */
@@ -36,9 +40,10 @@ uint32_t published; /* atomic: counts published batches, so that waiting workers
 
 void run_tasks(Batch *batch, void *scratch) {
   for (;;) {
-    const int64_t i = __atomic_fetch_add(&batch->claimed, 1, __ATOMIC_RELAXED);
-    if (i >= batch->count) return;
-    batch->task(batch->context, i, scratch);
+    const int64_t first = __atomic_fetch_add(&batch->claimed, batch->grain, __ATOMIC_RELAXED);
+    if (first >= batch->count) return;
+    const int64_t left = batch->count - first, end = first + (left < batch->grain ? left : batch->grain);
+    for (int64_t i = first; i < end; i++) batch->task(batch->context, i, scratch);
   }
 }
 
@@ -103,7 +108,8 @@ int processors() {
 void parallel_for(int threads, int64_t count, size_t scratch_bytes, void *own, void (*task)(void *, int64_t, void *),
                   void *context) {
   if (count <= 0) return;
-  Batch batch = {nullptr, task, context, count, scratch_bytes, 0, 0, 0};
+  const int64_t grain = count / (kClaims * (threads > 0 ? threads : 1));
+  Batch batch = {nullptr, task, context, count, scratch_bytes, grain > 1 ? grain : 1, 0, 0, 0};
   const int helpers = (int)((int64_t)threads < count ? threads : count) - 1;
   if (helpers <= 0) {
     run_tasks(&batch, own);
