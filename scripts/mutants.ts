@@ -85,6 +85,30 @@ const KINDS: [kind: string, mutate: (text: string, guard: string) => string | nu
   ["rounding", (text) => /^cvt\.rn\.(bf16|f16)/.test(text) ? text.replace("cvt.rn", "cvt.rz") : null],
 ];
 
+/**
+ * What shows whether a mutant can matter: for a comparison a trap where the changed one has another outcome, for a
+ * floating-point result or a store to shared memory a NaN in its place. Null for other instructions.
+ */
+export function probeOf({ kind, original }: Mutant): string | null {
+  const compare = /^setp\.(l|g)(t|e)\.(\S+)\s+(\S+), (\S+), (\S+);$/.exec(original);
+  if (compare && (kind === "bound" || kind === "immediate")) {
+    const [, side, end, type, predicate, a, b] = compare;
+    const next = kind === "immediate" && (side === "l") === (end === "e") ? 1n : 0n;
+    const other = kind === "immediate" ? `${BigInt(b) + next}` : b;
+    return `setp.eq.${type} ${predicate}, ${a}, ${other}; @${predicate} trap; ${
+      original.replace(/\s+/g, " ")
+    }`;
+  }
+  const store = /^(st\.shared(?:\.v[24])?\.[fub](32|64)\s+\[\S+, )(.*);$/.exec(original);
+  if (store && kind === "store") {
+    const nan = store[2] === "32" ? "0f7FC00000" : "0d7FF8000000000000";
+    return `${store[1]}${store[3].replace(/%\w+/g, nan)};`;
+  }
+  const float = /^(?:add|sub|mul|fma)\.(?:rn\.)?(f32|f64)\s+(\S+), /.exec(original);
+  if (!float) return null;
+  return `mov.${float[1]} ${float[2]}, ${float[1] === "f32" ? "0f7FC00000" : "0d7FF8000000000000"};`;
+}
+
 /** Every kind of mutation. */
 export const KIND_NAMES: readonly string[] = KINDS.map(([kind]) => kind);
 

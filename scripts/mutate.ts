@@ -14,7 +14,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { hash, kernelsOf, KIND_NAMES, type Mutant, mutantsOf, plain } from "./mutants.ts";
+import { hash, kernelsOf, KIND_NAMES, type Mutant, mutantsOf, plain, probeOf } from "./mutants.ts";
 import { ROOT, run } from "./shell.ts";
 
 const { values: options } = parseArgs({
@@ -71,6 +71,8 @@ interface Finding {
   where: string;
   /** Not one bit of an output changed. */
   same: boolean;
+  /** The changed instruction never computed anything else, or nothing used what it computed. */
+  idle: boolean;
 }
 
 /** A row of the table of mutants that compute the same. */
@@ -147,19 +149,24 @@ function choose(all: Mutant[]): Mutant[] {
 }
 
 /** Every finding of one kernel: each mutant meets the cases of every setting until one notices it. */
-async function judge(kernel: string, mutants: Mutant[], cases: Map<string, number[]>[]): Promise<Finding[]> {
-  let alive = mutants.map((mutant): Finding => ({
+async function meetCases(
+  kernel: string,
+  mutants: Mutant[],
+  cases: Map<string, number[]>[],
+): Promise<Finding[]> {
+  const done = mutants.map((mutant): Finding => ({
     mutant,
     reached: false,
     by: "none",
     where: "",
     same: true,
+    idle: false,
   }));
-  const done = alive;
+  let alive = done;
   for (const [k, setting] of SETTINGS.entries()) {
     // Cases that an earlier setting runs with the same kernel say little that is new; a few of them are kept.
     const earlier = cases.slice(0, k).some((map) => map.has(kernel));
-    const all = cases[k]?.get(kernel) ?? [], numbers = earlier ? all.filter((_, n) => n % 4 === 0) : all;
+    const all = cases[k]?.get(kernel) ?? [], numbers = earlier ? all.filter((_, n) => n % 5 === 0) : all;
     if (numbers.length === 0 || alive.length === 0) continue;
     const { lines, findings } = await runMutants(kernel, numbers, setting, alive.map(({ mutant }) => mutant));
     const names = Object.entries(setting).map(([name, value]) => `${name}=${value} `).join("");
@@ -173,6 +180,19 @@ async function judge(kernel: string, mutants: Mutant[], cases: Map<string, numbe
     alive = alive.filter(({ by }) => by === "none");
   }
   return done;
+}
+
+/** The same, and for those that change no bit whether they ever could have. */
+async function judge(kernel: string, mutants: Mutant[], cases: Map<string, number[]>[]): Promise<Finding[]> {
+  const findings = await meetCases(kernel, mutants, cases);
+  const quiet = findings.filter(({ by, reached, same, mutant }) =>
+    by === "none" && reached && same && probeOf(mutant)
+  );
+  const probes = quiet.map(({ mutant }) => ({ ...mutant, text: probeOf(mutant)! }));
+  for (const [n, { by, same }] of (await meetCases(kernel, probes, cases)).entries()) {
+    quiet[n].idle = by === "none" && same;
+  }
+  return findings;
 }
 
 function readEquivalents(): Equivalent[] {
@@ -196,14 +216,14 @@ const percent = (part: number, whole: number) => whole === 0 ? "" : `${(100 * pa
 function table(findings: Finding[], equivalent: (finding: Finding) => boolean): string {
   const BY = ["wrong value", "race", "init", "bounds", "barrier", "timeout", "refused"];
   const row = (name: string, list: Finding[]) => {
-    const reached = list.filter((f) => f.reached), same = reached.filter(equivalent);
-    const caught = reached.filter((f) => f.by !== "none");
+    const reached = list.filter((f) => f.reached), idle = reached.filter((f) => f.idle).length;
+    const same = reached.filter(equivalent).length, caught = reached.filter((f) => f.by !== "none");
     const by = BY.map((name) => caught.filter((f) => f.by === name).length || "");
-    const score = percent(caught.length, reached.length - same.length);
-    return `| ${[name, list.length, reached.length, same.length, caught.length, score, ...by].join(" | ")} |`;
+    const score = percent(caught.length, reached.length - idle - same);
+    return `| ${[name, list.length, reached.length, idle, same, caught.length, score, ...by].join(" | ")} |`;
   };
   const kinds = KIND_NAMES.filter((kind) => findings.some(({ mutant }) => mutant.kind === kind));
-  const head = ["kind", "made", "reached", "equivalent", "noticed", "score", ...BY];
+  const head = ["kind", "made", "reached", "idle", "equivalent", "noticed", "score", ...BY];
   return [
     `| ${head.join(" | ")} |`,
     `| ${head.map(() => "---").join(" | ")} |`,
@@ -234,8 +254,8 @@ async function main(): Promise<boolean> {
     if (chosen.length > 0) work.push([text.kernel, chosen]);
   }
   /* Both what the table says and what was seen: a mutant that changes a bit is not equivalent. */
-  const isEquivalent = ({ mutant, by, same }: Finding) =>
-    by === "none" && same && equivalents.some((row) => isRowOf(row, mutant));
+  const isEquivalent = ({ mutant, by, same, idle }: Finding) =>
+    by === "none" && same && !idle && equivalents.some((row) => isRowOf(row, mutant));
 
   const findings: Finding[] = [];
   let next = 0;
@@ -244,10 +264,10 @@ async function main(): Promise<boolean> {
       const [kernel, mutants] = work[next++];
       const found = await judge(kernel, mutants, cases);
       findings.push(...found.filter(({ by }) => by !== "invalid"));
-      const lost = found.filter(({ by, reached }) => reached && by === "none").length;
+      const lost = found.filter(({ by, reached, idle }) => reached && !idle && by === "none").length;
       console.log(`mutate ${kernel.padEnd(26)} ${found.length} mutants, ${lost} not noticed`);
-      for (const { mutant, reached, by, where } of options.verbose ? found : []) {
-        const result = by === "none" && !reached ? "not reached" : `${by} ${where}`;
+      for (const { mutant, reached, by, where, idle } of options.verbose ? found : []) {
+        const result = by === "none" && !reached ? "not reached" : idle ? "idle" : `${by} ${where}`;
         console.log(
           `       ${mutant.kind} line ${mutant.line}: ${mutant.original} -> ${mutant.text}: ${result}`,
         );
@@ -256,7 +276,7 @@ async function main(): Promise<boolean> {
   }));
   findings.sort((a, b) => a.mutant.kernel.localeCompare(b.mutant.kernel) || a.mutant.line - b.mutant.line);
 
-  const survivors = findings.filter((f) => f.reached && f.by === "none" && !isEquivalent(f));
+  const survivors = findings.filter((f) => f.reached && f.by === "none" && !f.idle && !isEquivalent(f));
   for (const { mutant, same } of survivors) {
     const bits = same ? "same bits" : "other bits";
     console.log(`SURVIVES ${mutant.id} ${mutant.kernel}: ${mutant.original} -> ${mutant.text} (${bits})`);
@@ -268,7 +288,7 @@ async function main(): Promise<boolean> {
   for (const { kernel, mutant } of stale) console.log(`NO SUCH MUTANT ${kernel} ${mutant} of equivalent.tsv`);
 
   const counts = table(findings, isEquivalent);
-  const reached = findings.filter((f) => f.reached && !isEquivalent(f));
+  const reached = findings.filter((f) => f.reached && !f.idle && !isEquivalent(f));
   const score = reached.filter((f) => f.by !== "none").length / Math.max(reached.length, 1);
   console.log(
     `\n${counts}\n\n${percent(score, 1)} noticed in ${((performance.now() - began) / 1000).toFixed(0)} s`,
